@@ -1,0 +1,13 @@
+/** What the agent says it can do: executors, labels, hardware and slots, as one message. Pure. */
+import type { HardwareInfo } from '../hardware/hardware.ts';
+import type { ExecutorDescription } from '../jobs/contract.ts';
+import type { Advertisement } from '../link/wire.ts';
+
+export function advertisement(about: {
+  readonly executors: readonly ExecutorDescription[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly hardware: HardwareInfo;
+  readonly slots: number;
+}): Advertisement {
+  return { executors: about.executors.map((one) => ({ ...one })), labels: about.labels, hardware: about.hardware, slots: about.slots };
+}

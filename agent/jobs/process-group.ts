@@ -1,0 +1,63 @@
+/**
+ * Process groups: the unit in which the host ends what an executor started.
+ *
+ * Every child leads a group of its own (it is started detached), and what it starts joins that group unless it
+ * asks for a session of its own; what does leaves the host's reach.
+ */
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+/** False when the group has no member left. */
+export function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
+  // kill(-0) and kill(-1) reach far beyond a child: a process that never started has no group.
+  if (leader <= 1) return false;
+  try {
+    process.kill(-leader, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Living members of a group besides its leader. */
+export async function groupFollowers(leader: number): Promise<number[]> {
+  const members = process.platform === 'linux' ? await fromProc(leader) : await fromPs(leader);
+  return members.filter((pid) => pid !== leader);
+}
+
+async function fromProc(leader: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const groups = await Promise.all(
+    pids.map(async (pid) => {
+      try {
+        // "pid (name, which may hold anything) state ppid pgrp …"
+        const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+        const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return state === 'Z' ? 0 : Number(group);
+      } catch {
+        return 0; // it ended while we looked
+      }
+    }),
+  );
+  return pids.filter((_pid, index) => groups[index] === leader);
+}
+
+async function fromPs(leader: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,pgid=,stat=']);
+  const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+  return rows.filter(([, group, state]) => Number(group) === leader && !state?.startsWith('Z')).map(([pid]) => Number(pid));
+}
+
+/** Ends what a job left running in its child's group: all but the leader and those that were there before. */
+export async function killStrays(leader: number, before: ReadonlySet<number>): Promise<number> {
+  const strays = (await groupFollowers(leader)).filter((pid) => !before.has(pid));
+  for (const pid of strays) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it ended by itself
+    }
+  }
+  return strays.length;
+}

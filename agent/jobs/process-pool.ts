@@ -1,0 +1,98 @@
+/**
+ * The queue and the slots of one process executor.
+ *
+ * Siblings: `inline-pool.ts` does the same without children.
+ *
+ * Invariants:
+ * 1. Jobs start in the order they came; a job stands in the queue or on exactly one slot.
+ * 2. Every queued job has a busy slot that will come for it: a slot leaves only an empty queue.
+ * 3. Warm slots come first, the last used before the others, so that the rest can unload.
+ */
+import type { JobHooks, JobRequest, RunningJob } from './contract.ts';
+import type { ExecutorProcess } from './executor-process.ts';
+import type { HostSettings } from './host-settings.ts';
+import { ProcessJob } from './process-job.ts';
+import { ProcessSlot, type JobSource } from './process-slot.ts';
+
+export interface PoolSpec {
+  readonly module: string;
+  readonly type: string;
+  readonly env: readonly string[];
+  readonly concurrency: number;
+}
+
+export class ProcessPool implements JobSource {
+  readonly #spec: PoolSpec;
+  readonly #settings: HostSettings;
+  readonly #slots: readonly ProcessSlot[];
+  readonly #jobs = new Set<ProcessJob>();
+  readonly #children = new Set<ExecutorProcess>();
+  #queue: ProcessJob[] = [];
+  #stopped = false;
+  #waking: NodeJS.Immediate | undefined;
+
+  constructor(spec: PoolSpec, settings: HostSettings) {
+    this.#spec = spec;
+    this.#settings = settings;
+    this.#slots = Array.from({ length: spec.concurrency }, (_, slot) => new ProcessSlot({ ...spec, slot }, settings, this));
+  }
+
+  run(request: JobRequest, hooks: JobHooks): RunningJob {
+    const job = new ProcessJob(request, hooks, this.#settings);
+    if (this.#stopped) {
+      job.cancel('shutdown');
+      return job;
+    }
+    this.#jobs.add(job);
+    void job.done.then(() => this.#jobs.delete(job));
+    this.#queue.push(job);
+    this.#wake();
+    return job;
+  }
+
+  take(): ProcessJob | undefined {
+    for (;;) {
+      const job = this.#queue.shift();
+      if (job === undefined || !job.settled) return job;
+    }
+  }
+
+  putBack(job: ProcessJob): void {
+    this.#queue.unshift(job);
+  }
+
+  born(child: ExecutorProcess): void {
+    this.#children.add(child);
+    void child.exited.then(() => this.#children.delete(child));
+  }
+
+  processes(): { pid: number; type: string; jobId: string }[] {
+    return [...this.#children].map(({ pid, jobId }) => ({ pid, type: this.#spec.type, jobId }));
+  }
+
+  /** Cancels every job, then ends every child. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const jobs = [...this.#jobs];
+    for (const job of jobs) job.cancel('shutdown');
+    for (const slot of this.#slots) slot.close();
+    await Promise.all(jobs.map((job) => job.done));
+    await Promise.all([...this.#children].map((child) => child.stop()));
+  }
+
+  /** A cold slot is woken one turn later: a warm one that is just finishing takes the job before it. */
+  #wake(): void {
+    const best = this.#bestIdle();
+    if (best?.warm === true) return void best.work();
+    this.#waking ??= setImmediate(() => {
+      this.#waking = undefined;
+      for (let left = this.#queue.length; left > 0; left--) void this.#bestIdle()?.work();
+    });
+  }
+
+  #bestIdle(): ProcessSlot | undefined {
+    const idle = this.#slots.filter((slot) => !slot.busy);
+    const rank = (slot: ProcessSlot): number => (slot.warm ? -slot.lastUsedAt - 1 : 1 + slot.backoffMs);
+    return idle.sort((a, b) => rank(a) - rank(b))[0];
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The last finished jobs of each step type: what heartbeats report and what the queue ahead is sized by.
+ *
+ * 1. Only jobs that succeeded count: a job that fails at once says nothing about speed.
+ * 2. `add` is O(1) and allocates nothing in the steady state: it is on the path of every job.
+ */
+import { costPerSecond } from './rate.ts';
+import type { Sample } from './rate.ts';
+
+const WINDOW = 50;
+const RUN_MS_WEIGHT = 1 / 16;
+
+interface TypeTally {
+  readonly window: { cost: number; runMs: number }[];
+  next: number;
+  finished: number;
+  meanRunMs: number;
+}
+
+export interface ThroughputFigure {
+  readonly type: string;
+  readonly costPerSecond: number;
+  readonly samples: number;
+}
+
+export class ThroughputTally {
+  #types = new Map<string, TypeTally>();
+
+  /** One more success (1). Returns how many of the type there were. */
+  add(type: string, cost: number, runMs: number): number {
+    let tally = this.#types.get(type);
+    if (tally === undefined) {
+      tally = { window: [], next: 0, finished: 0, meanRunMs: runMs };
+      this.#types.set(type, tally);
+    }
+    const slot = tally.window[tally.next];
+    if (slot === undefined) tally.window.push({ cost, runMs });
+    else {
+      slot.cost = cost;
+      slot.runMs = runMs;
+    }
+    tally.next = (tally.next + 1) % WINDOW;
+    tally.meanRunMs += (runMs - tally.meanRunMs) * RUN_MS_WEIGHT;
+    tally.finished += 1;
+    return tally.finished;
+  }
+
+  /** Recent mean run time; undefined before the first success. */
+  meanRunMs(type: string): number | undefined {
+    return this.#types.get(type)?.meanRunMs;
+  }
+
+  figures(): ThroughputFigure[] {
+    const figures: ThroughputFigure[] = [];
+    for (const [type, tally] of this.#types) {
+      const rate = costPerSecond(inOrder(tally));
+      if (rate !== undefined) figures.push({ type, costPerSecond: rate, samples: tally.window.length });
+    }
+    return figures;
+  }
+}
+
+function inOrder(tally: TypeTally): readonly Sample[] {
+  return [...tally.window.slice(tally.next), ...tally.window.slice(0, tally.next)];
+}

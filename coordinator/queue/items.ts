@@ -1,0 +1,74 @@
+/**
+ * What goes into the scripts and what comes out: tuples, because Lua reads arrays fastest.
+ *
+ * Siblings: `lua/*.lua` document each field where they read it; `gen/scripts.ts` (generated from the scripts'
+ * headers) names these types.
+ */
+
+/** [index, state or 0, needs or -1, total or -1, emitted or -1, reason, message, close or -1, closePos or -1, fails seen] */
+export type StepChange = [number, number, number, number, number, string, string, number, number, number];
+
+/** [step, slot, class, band, cost, input ('' = the plan's literal), attempt, replaces or -1, delay ms, queue timeout ms] */
+export type JobSpec = [number, number, string, number, number, string, number, number, number, number];
+
+/** [step, from ordinal, to ordinal (exclusive), reason, state of jobs nobody ever claimed] */
+export type CancelRange = [number, number, number, string, number];
+
+/** [code, step or -1, ordinal or -1, state, agent, reason, message, data] */
+export type LogEvent = [number, number, number, number, string?, string?, string?, unknown?];
+
+/** [state or 0, reason, message, failedStep or -1, closing or -1] */
+export type WorkflowChange = [number, string, string, number, number];
+
+/** [workflow or false, steps, jobs, cancels, events, again] */
+export type Change = [WorkflowChange | false, StepChange[], JobSpec[], CancelRange[], LogEvent[], number[]];
+
+/** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, steps, watch, change, expire ms] */
+export type SubmitItem = [string, string, number, string, number, unknown[], string, Change, number];
+export type SubmitReply = ['created' | 'exists', number];
+
+/** [agent, jobs wanted, classes, group of each class (from 1), jobs allowed per group] */
+export type ClaimAsk = [string, number, string[], number[], number[]];
+
+/** [ask index, ref, token, attempt, cost, input, slot, head follows, plan follows] */
+export type Grant = [number, string, string, number, number, string, number, boolean, boolean];
+
+/** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or false, seen] */
+export type CompleteItem = [
+  string,
+  string,
+  number,
+  string,
+  string,
+  string,
+  number,
+  number,
+  number,
+  number,
+  number,
+  Change | false,
+  number[],
+];
+/** [ok | done | lost, decision committed 0|1, decision due 0|1, workflow state] */
+export type CompleteReply = ['ok' | 'done' | 'lost', number, number, number];
+
+/** [ref, token, agent, reason]: a running attempt its agent must stop. */
+export type Told = [string, string, string, string];
+
+/** [wid, ver, facts, change, seen] */
+export type DecideItem = [string, number, number, Change, number[]];
+/** [ok | conflict | gone, facts left 0|1, workflow state] */
+export type DecideReply = ['ok' | 'conflict' | 'gone', number, number];
+
+/** [ref, token, start age ms or -1, attempt timeout ms] */
+export type AcceptItem = [string, string, number, number];
+export type AcceptReply = 'ok' | 'done' | 'lost';
+
+/** [ref, token, fraction, message] */
+export type ProgressItem = [string, string, number, string];
+
+/** [ref, token, batch from 1, inputs as JSON text] */
+export type EmitItem = [string, string, number, string[]];
+
+/** [ref, token, reason] */
+export type ReleaseItem = [string, string, string];

@@ -1,0 +1,181 @@
+#!lua flags=allow-oom
+-- purpose: agents race for jobs; each ask takes one job in turn until all are filled or nothing is left
+-- keys: cell meta
+-- args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[]]
+-- returns: sequence of shortfall per ask, then per grant its facts, the head where asked for, the plan once per workflow
+-- edges: unassigned -> scheduled
+-- emits: job.claimed
+-- idempotent: the last claim number of a coordinator answers with the same grants
+-- use: cell queue facts decision
+local tag, origin, claim_no, random, offer_ms, register, asks = A[1], A[2], A[3], A[4], A[5], A[6], A[7]
+local parts = {}
+
+-- One grant: what the agent needs, then version and view for deciding ahead, then the plan once per workflow and call.
+local planned = {}
+local function grant(ask, rec)
+  local j, w = rec.j, rec.w
+  local view = false
+  if w.h[H.stepCount] <= STEPS_PER_CHUNK then view = true end
+  local plan = not planned[w.wid]
+  planned[w.wid] = true
+  parts[#parts + 1] = {ask, rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], view, plan, rec}
+end
+
+local last = call('HGET', P .. 'k', origin)
+if last then
+  last = cmsgpack.unpack(last)
+  if last[1] == claim_no then
+    for i = 1, #last[2] do
+      local g = last[2][i]
+      local rec = load_job(g[2], true)
+      if held(rec, g[3]) == 'ok' then grant(g[1], rec) end
+    end
+    asks = {}
+  end
+end
+
+local wanted = 0
+for a = 1, #asks do wanted = wanted + asks[a][2] end
+local fence, fence_used = nil, 0
+local short, round, open = {}, 0, #asks
+local left, limits = {}, {}
+for a = 1, #asks do
+  left[a] = asks[a][2]
+  limits[a] = asks[a][5]
+end
+
+-- The head of a class's queue, read in pages as wide as the call may need.
+local pools = {}
+local function head_of(class)
+  local p = pools[class]
+  if not p then
+    p = {list = {}, i = 1, size = 0, from = 0, taken = {}, dry = false}
+    pools[class] = p
+  end
+  if p.i > p.size and not p.dry then
+    local want = math.min(wanted, 256)
+    p.list = call('ZRANGE', P .. 'q:' .. class, p.from, p.from + want - 1, 'WITHSCORES')
+    p.i, p.size = 1, #p.list
+    p.from = p.from + p.size / 2
+    p.dry = p.size < want * 2
+  end
+  return p
+end
+
+-- The class to serve an ask from: highest band, then the oldest head.
+local function best(ask, limit)
+  local classes, groups = ask[3], ask[4]
+  local chosen, chosen_band, chosen_age = nil, nil, nil
+  for c = 1, #classes do
+    if limit[groups[c]] > 0 then
+      local p = head_of(classes[c])
+      if p.i <= p.size then
+        if #classes == 1 then return p, groups[c], classes[c] end
+        local band = floor(tonumber(p.list[p.i + 1]) / BAND_SHIFT)
+        local age = sub(p.list[p.i], 1, 10)
+        if not chosen or band < chosen_band or (band == chosen_band and age < chosen_age) then
+          chosen, chosen_band, chosen_age = {p, groups[c], classes[c]}, band, age
+        end
+      end
+    end
+  end
+  if chosen then return chosen[1], chosen[2], chosen[3] end
+  return nil
+end
+
+local done = {}
+while open > 0 do
+  for a = 1, #asks do
+    if not done[a] then
+      local ask = asks[a]
+      if left[a] == 0 then
+        done[a] = true
+        open = open - 1
+      else
+        local p, group, class = best(ask, limits[a])
+        if not p then
+          done[a] = true
+          open = open - 1
+        else
+          local member, score = p.list[p.i], tonumber(p.list[p.i + 1])
+          p.i = p.i + 2
+          local ref = sub(member, 12)
+          local rec = load_job(ref, true)
+          local j = rec and rec.j
+          if not rec or j[J.state] ~= ST.unassigned or j[J.hold] ~= 0 or j[J.member] ~= member
+            or terminal(rec.w.h[H.state]) or rec.w.h[H.closing] ~= 0 then
+            p.taken[#p.taken + 1] = member
+          elseif rec.w.h[H.state] == ST.paused then
+            p.taken[#p.taken + 1] = member
+            zadd(P .. 'p:wf:' .. rec.w.wid, string.format('%.0f', score), member .. '|' .. class)
+          else
+            p.taken[#p.taken + 1] = member
+            p.last = score
+            if not fence then fence = tonumber(call('HGET', KEYS[1], 'fence') or 0) end
+            fence_used = fence_used + 1
+            j[J.token] = string.format('%x', fence + fence_used) .. '.' .. random
+            j[J.agent] = ask[1]
+            j[J.hold] = 1
+            j[J.claims] = j[J.claims] + 1
+            j[J.state] = ST.scheduled
+            move(rec)
+            local step = step_of(rec.w, rec.s)
+            if step[S.state] < ST.scheduled then step[S.state] = ST.scheduled end
+            if rec.w.h[H.state] < ST.scheduled then rec.w.h[H.state] = ST.scheduled end
+            event(rec.w, {EV['job.claimed'], rec.s, rec.n, ST.scheduled, ask[1]})
+            zadd(P .. 'o', now + offer_ms, ref)
+            grant(a - 1, rec)
+            left[a] = left[a] - 1
+            limits[a][group] = limits[a][group] - 1
+          end
+        end
+      end
+    end
+  end
+end
+
+if fence_used > 0 then call('HSET', KEYS[1], 'fence', string.format('%.0f', fence + fence_used)) end
+for class, p in pairs(pools) do
+  if #p.taken > 0 then
+    bulk('ZREM', P .. 'q:' .. class, p.taken)
+    if p.dry and p.i > p.size then
+      if call('EXISTS', P .. 'q:' .. class) == 0 then call('DEL', P .. 'v:' .. class) end
+    elseif p.last then
+      local band = 2 - floor(p.last / BAND_SHIFT)
+      call('HSET', P .. 'v:' .. class, 'V' .. band, string.format('%.0f', p.last - (2 - band) * BAND_SHIFT))
+    end
+  end
+  -- Work is left and nobody here wants it: pass the wake-up on.
+  if not (p.dry and p.i > p.size) then grown[class] = 1 end
+end
+for a = 1, #asks do
+  short[a] = left[a]
+  if register == 1 and left[a] > 0 then
+    for c = 1, #asks[a][3] do
+      local class = asks[a][3][c]
+      local p = pools[class]
+      if p and p.dry and p.i > p.size and not p.registered then
+        p.registered = true
+        call('ZADD', P .. 'i:' .. class, now, origin)
+      end
+    end
+  end
+end
+flush_queue(origin)
+flush(tag, origin)
+if #parts > 0 and #asks > 0 then
+  local kept = {}
+  for i = 1, #parts do kept[i] = {parts[i][1], parts[i][2], parts[i][3]} end
+  call('HSET', P .. 'k', origin, pack({claim_no, kept}))
+end
+local out = {pack(short)}
+for i = 1, #parts do
+  local g = parts[i]
+  local rec = g[10]
+  local w = rec.w
+  g[10] = nil
+  out[#out + 1] = pack(g)
+  if g[8] then out[#out + 1] = pack(w.h) end
+  if g[9] then out[#out + 1] = w.plan end
+end
+return table.concat(out)

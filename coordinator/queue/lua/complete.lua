@@ -1,0 +1,46 @@
+#!lua flags=allow-oom
+-- purpose: ends claimed jobs, and where the coordinator decided ahead of it, commits that decision in the same call
+-- keys: cell meta
+-- args: [tag: string, origin: string, items: CompleteItem[]]
+-- returns: [replies: CompleteReply[], told: Told[]]
+-- edges: scheduled|preparing|processing -> succeeded|failed|expired; also -> unassigned for verdict 'released'
+-- emits: workflow.started, step.started, job.started (where not said before), job.succeeded|failed|expired, and the decision's
+-- idempotent: a job ended by the same token is answered 'done'
+-- use: cell queue facts decision
+local out, wasted = {}, 0
+for i = 1, #A[3] do
+  -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts, change | false, seen}
+  local it = A[3][i]
+  local rec = load_job(it[1])
+  local live = held(rec, it[2])
+  if live ~= 'ok' then
+    if live == 'lost' then wasted = wasted + 1 end
+    out[i] = {live, 0, 0, rec and rec.w.h[H.state] or 0}
+  else
+    local w, s = rec.w, rec.s
+    local h = w.h
+    local match = it[12] and h[H.ver] == it[10] and h[H.facts] == it[11]
+    mark_started(rec, now - it[8])
+    rec.j[J.runMs] = it[9]
+    local todo = 0
+    if it[3] == ST.succeeded then
+      local step = finish(rec, it[3], it[4], '', '')
+      if match then
+        apply(w, it[12])
+        settle(w, it[13], h[H.facts])
+      elseif step[S.open] == 0 or step[S.close] ~= 0 then
+        need_decision(w, s)
+        todo = 1
+      end
+    else
+      match = false
+      todo = 1
+      fail(rec, it[3], it[5], it[6], it[7] == 1)
+    end
+    out[i] = {'ok', match and 1 or 0, todo, h[H.state]}
+  end
+end
+if wasted > 0 then call('HINCRBY', KEYS[1], 'wasted', wasted) end
+flush_queue(A[2])
+flush(A[1], A[2])
+return pack({out, told})

@@ -1,0 +1,106 @@
+-- The legal transitions of a job, each with its counters, lease and events. Every fact goes through one of these.
+--
+-- 1. Only the exact token of the live lease moves a held job (held).
+-- 2. A terminal job never changes.
+-- 3. A fact that may need a decision raises `facts`, names the step in `dirty` and puts the workflow on `todo`.
+local function need_decision(w, s)
+  local h = w.h
+  h[H.facts] = h[H.facts] + 1
+  local dirty = h[H.dirty]
+  local known = false
+  for i = 1, #dirty do if dirty[i] == s then known = true break end end
+  if not known then dirty[#dirty + 1] = s end
+  touch(w)
+  zadd(P .. 'd', now, w.wid)
+end
+
+local function terminal(state) return state >= ST.succeeded and state <= ST.skipped end
+
+-- 'ok', 'done' (terminal already, by this very token) or 'lost'.
+local function held(rec, token)
+  if not rec then return 'lost' end
+  local j = rec.j
+  if token == '' or j[J.token] ~= token then return 'lost' end
+  if terminal(j[J.state]) then return 'done' end
+  if j[J.hold] == 0 then return 'lost' end
+  return 'ok'
+end
+
+local function drop_lease(rec)
+  if rec.j[J.hold] == 1 then zrem(P .. 'o', rec.ref) elseif rec.j[J.hold] == 2 then zrem(P .. 'l', rec.ref) end
+  rec.j[J.hold] = 0
+end
+
+-- A start that any message implies; `at` is the server's time of it.
+local function mark_started(rec, at)
+  local j, w = rec.j, rec.w
+  if j[J.state] == ST.processing then return end
+  j[J.state] = ST.processing
+  j[J.startedAt] = at
+  local step, h = step_of(w, rec.s), w.h
+  if h[H.state] < ST.processing then
+    h[H.state] = ST.processing
+    h[H.startedAt] = at
+    event(w, {EV['workflow.started'], -1, -1, ST.processing})
+  end
+  if step[S.state] < ST.processing then
+    step[S.state] = ST.processing
+    step[S.startedAt] = at
+    event(w, {EV['step.started'], rec.s, -1, ST.processing})
+  end
+  event(w, {EV['job.started'], rec.s, rec.n, ST.processing})
+  move(rec)
+end
+
+local function free(rec)
+  local j = rec.j
+  drop_lease(rec)
+  j[J.token] = ''
+  j[J.state] = ST.unassigned
+  j[J.startedAt] = 0
+  j[J.progress] = -1
+  j[J.progressSource] = 0
+  move(rec)
+end
+
+-- Back to the front of its queue, fence void. `code` is the event that tells why.
+local function requeue(rec, code, reason)
+  local agent = rec.j[J.agent]
+  free(rec)
+  event(rec.w, {code, rec.s, rec.n, ST.unassigned, agent, reason})
+  queue_again(rec)
+end
+
+local TERMINAL_EVENT = {
+  [ST.succeeded] = EV['job.succeeded'],
+  [ST.failed] = EV['job.failed'],
+  [ST.expired] = EV['job.expired'],
+  [ST.canceled] = EV['job.canceled'],
+  [ST.skipped] = EV['job.canceled'],
+}
+
+-- Ends a job and counts it. The caller decides whether a decision is due.
+local function finish(rec, state, output, reason, message)
+  local j, w = rec.j, rec.w
+  drop_lease(rec)
+  j[J.state] = state
+  j[J.completedAt] = now
+  j[J.output] = output
+  j[J.reason] = reason
+  j[J.message] = message
+  if state == ST.succeeded then j[J.progress] = 1 end
+  local step = step_of(w, rec.s)
+  step[S.open] = step[S.open] - 1
+  if state == ST.succeeded then step[S.ok] = step[S.ok] + 1 else step[S.bad] = step[S.bad] + 1 end
+  event(w, {TERMINAL_EVENT[state], rec.s, rec.n, state, j[J.agent], reason, message})
+  move(rec)
+  return step
+end
+
+-- A failure a decision must weigh: retry, or the end of the step.
+local function fail(rec, state, reason, message, retryable)
+  local step = finish(rec, state, '', reason, message)
+  local fails = step[S.fails]
+  fails[#fails + 1] = {rec.n, state, reason, message, rec.j[J.attempt], rec.j[J.slot], retryable and 1 or 0}
+  need_decision(rec.w, rec.s)
+end

@@ -1,0 +1,78 @@
+-- Capability queues: fair-queueing score, entry, wake-up.
+--
+-- score = (2 - band) * 2^50 + S with S = max(V, F) and F = S + cost * 1024 / weight; V is the virtual time of the
+-- class and band (S of the last claim), F the tenant's finish time. Members begin with a fixed-width sequence, so
+-- equal scores stay in order of arrival. A requeued job keeps score and member: that is the front.
+local fair, fair_dirty = {}, {}
+local seq_next, seq_dirty = nil, false
+local grown = {} -- class -> jobs added in this call
+
+local function fair_clock(class, field)
+  local f = fair[class]
+  if not f then f = {} fair[class] = f end
+  local v = f[field]
+  if v == nil then
+    v = tonumber(call('HGET', P .. 'v:' .. class, field) or 0)
+    f[field] = v
+  end
+  return v
+end
+
+local function set_fair_clock(class, field, value)
+  fair[class][field] = value
+  local d = fair_dirty[class]
+  if not d then d = {} fair_dirty[class] = d end
+  d[field] = value
+end
+
+local function next_seq()
+  if not seq_next then seq_next = tonumber(call('HGET', KEYS[1], 'seq') or 0) end
+  seq_next = seq_next + 1
+  seq_dirty = true
+  return string.format('%010x', seq_next)
+end
+
+local function queue_again(rec)
+  local j = rec.j
+  zadd(P .. 'q:' .. j[J.class], string.format('%.0f', j[J.score]), j[J.member])
+  grown[j[J.class]] = (grown[j[J.class]] or 0) + 1
+end
+
+-- First entry of a job into its queue.
+local function enqueue(rec)
+  local j, h = rec.j, rec.w.h
+  local class, band = j[J.class], j[J.band]
+  local v = fair_clock(class, 'V' .. band)
+  local field = 'F' .. band .. '|' .. h[H.tenant]
+  local f = fair_clock(class, field)
+  local s = v > f and v or f
+  local step = floor(j[J.cost] * 1024000 / h[H.weight])
+  if step < 1 then step = 1 end
+  local finish = s + step
+  if finish >= BAND_SHIFT then finish = BAND_SHIFT - 1 end
+  set_fair_clock(class, field, finish)
+  j[J.score] = (2 - band) * BAND_SHIFT + s
+  j[J.member] = next_seq() .. ':' .. rec.ref
+  queue_again(rec)
+end
+
+local function flush_queue(origin)
+  if seq_dirty then call('HSET', KEYS[1], 'seq', string.format('%.0f', seq_next)) end
+  for class, fields in pairs(fair_dirty) do
+    local list = {}
+    for field, value in pairs(fields) do list[#list + 1] = field list[#list + 1] = string.format('%.0f', value) end
+    bulk('HSET', P .. 'v:' .. class, list)
+  end
+  -- Targeted wake-up: the coordinator that was woken longest ago, one per class that grew.
+  for class in pairs(grown) do
+    local key = P .. 'i:' .. class
+    local idle = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if idle[1] then
+      call('ZREM', key, idle[1])
+      if idle[1] ~= origin and now - tonumber(idle[2]) < 10000 then
+        bus_any = true
+        bus_wakes[#bus_wakes + 1] = {idle[1], class}
+      end
+    end
+  end
+end

@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- purpose: reads a workflow's event log from a list position on, and signs the reader up for news
+-- keys: cell meta
+-- args: [wid: string, from: number, limit: number, watcher: string]
+-- returns: sequence of [list elements read or -1 when there is no such workflow, more 0|1], head, log entries
+-- edges: none
+-- emits: nothing
+-- idempotent: yes
+-- use: cell
+local w = load_work(A[1])
+if not w then return pack({-1, 0}) end
+local h = w.h
+if A[4] ~= '' and h[H.watch] ~= A[4] and h[H.watch] ~= '*' then
+  h[H.watch] = h[H.watch] == '' and A[4] or '*'
+  call('HSET', bucket(w.wid), w.wid, pack(h) .. w.log)
+end
+local list = h[H.listed] > A[2] and call('LRANGE', P .. 'e:' .. w.wid, A[2], A[2] + A[3] - 1) or {}
+local more = A[2] + #list < h[H.listed]
+return pack({#list, more and 1 or 0}) .. pack(h) .. table.concat(list) .. (more and '' or w.log)

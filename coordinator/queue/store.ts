@@ -1,0 +1,307 @@
+/**
+ * The store: every write of the coordinator to Redis, one group-committed script call per cell and kind.
+ *
+ * Siblings: `scripts.ts` makes the calls, `reads.ts` reads records. What a call touched is announced to `onTouched`,
+ * so that local watchers hear of it without waiting for the bus (which tells the other coordinators).
+ *
+ * Invariants:
+ * 1. A method either gives the server's answer or rejects with STORE_UNAVAILABLE or STORE_FULL; nothing is half done.
+ * 2. Attempts that must stop (`told`) are handed to `onTold` whoever's agents they run on.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { DibsError } from '../../sdk/common/errors.ts';
+import { Batcher } from './batcher.ts';
+import type { Waiter } from './batcher.ts';
+import { cellIndexOf } from './keys.ts';
+import type { Cell } from './keys.ts';
+import { ScriptRunner } from './scripts.ts';
+import type {
+  AcceptItem,
+  AcceptReply,
+  ClaimAsk,
+  CompleteItem,
+  CompleteReply,
+  DecideItem,
+  DecideReply,
+  EmitItem,
+  ProgressItem,
+  ReleaseItem,
+  SubmitItem,
+  SubmitReply,
+  Told,
+} from './items.ts';
+
+/** A submit item whose plan has no ARGV number yet. */
+export interface Submission {
+  readonly item: SubmitItem;
+  readonly plan: Buffer;
+  /** Classes this coordinator has not registered in the cell yet: [name, canonical requirement]. */
+  readonly classes: readonly [string, string][];
+}
+
+export interface StoreOptions {
+  readonly redis: Redis | Cluster;
+  readonly cells: readonly Cell[];
+  /** Id of this coordinator. */
+  readonly origin: string;
+  readonly clock: Waiter;
+  /** Time an accepted job survives without a sign of life, milliseconds. */
+  readonly leaseMs: number;
+  /** Time an offer stays valid, milliseconds. */
+  readonly offerMs: number;
+}
+
+interface CellBatchers {
+  readonly submit: Batcher<Submission, SubmitReply>;
+  readonly complete: Batcher<CompleteItem, CompleteReply>;
+  readonly decide: Batcher<DecideItem, DecideReply>;
+  readonly accept: Batcher<AcceptItem, AcceptReply>;
+  readonly progress: Batcher<ProgressItem, AcceptReply>;
+  readonly emit: Batcher<EmitItem, AcceptReply>;
+  readonly release: Batcher<ReleaseItem, AcceptReply>;
+}
+
+/** A short random text: the tag of a commit, the secret half of a fencing token. */
+export function shortRandom(): string {
+  return randomBytes(6).toString('base64url');
+}
+
+export class Store {
+  readonly cells: readonly Cell[];
+  readonly origin: string;
+  readonly redis: Redis | Cluster;
+  readonly scripts: ScriptRunner;
+  /** Workflows that a call of this coordinator changed. */
+  onTouched: (wid: string) => void = () => {};
+  onTold: (told: readonly Told[]) => void = () => {};
+  /** Queues that grew by a call of this coordinator. */
+  onGrown: (cell: Cell) => void = () => {};
+  readonly #options: StoreOptions;
+  readonly #batchers: readonly CellBatchers[];
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.cells = options.cells;
+    this.origin = options.origin;
+    this.redis = options.redis;
+    this.scripts = new ScriptRunner(options.redis);
+    this.#batchers = options.cells.map((cell) => this.#batchersOf(cell));
+  }
+
+  cellOf(wid: string): Cell {
+    return this.cells[cellIndexOf(wid)] as Cell;
+  }
+
+  /** Hot path: callbacks. */
+  submit(wid: string, submission: Submission, done: (reply: SubmitReply) => void, failed: (error: unknown) => void): void {
+    this.#of(wid).submit.push(submission, done, (error) => failed(storeError(error)));
+  }
+
+  complete(wid: string, item: CompleteItem, done: (reply: CompleteReply) => void, failed: (error: unknown) => void): void {
+    this.#of(wid).complete.push(item, done, (error) => failed(storeError(error)));
+  }
+
+  decide(wid: string, item: DecideItem): Promise<DecideReply> {
+    return this.#of(wid).decide.add(item).catch(rethrow);
+  }
+
+  accept(wid: string, item: AcceptItem): Promise<AcceptReply> {
+    return this.#of(wid).accept.add(item).catch(rethrow);
+  }
+
+  progress(wid: string, item: ProgressItem): Promise<AcceptReply> {
+    return this.#of(wid).progress.add(item).catch(rethrow);
+  }
+
+  emit(wid: string, item: EmitItem): Promise<AcceptReply> {
+    return this.#of(wid).emit.add(item).catch(rethrow);
+  }
+
+  release(wid: string, item: ReleaseItem): Promise<AcceptReply> {
+    return this.#of(wid).release.add(item).catch(rethrow);
+  }
+
+  /** One claim of this coordinator on one cell; claims of a cell are made one after the other, so `number` names it. */
+  claim(cell: Cell, number: number, register: boolean, asks: ClaimAsk[]): Promise<unknown[]> {
+    return this.#again(() =>
+      this.scripts.call('claim', cell, [
+        shortRandom(),
+        this.origin,
+        number,
+        shortRandom(),
+        this.#options.offerMs,
+        register ? 1 : 0,
+        asks,
+      ]),
+    );
+  }
+
+  /** Asks for a cancel; the decision that follows carries it out. */
+  requestCancel(wid: string, tenant: string, message: string): Promise<['ok' | 'terminal' | 'gone', number]> {
+    return this.#again(() =>
+      this.scripts.call('control', this.cellOf(wid), [shortRandom(), this.origin, wid, tenant, message]),
+    );
+  }
+
+  due(cell: Cell, undecidedMs: number): Promise<[[string, string][], string[], number]> {
+    return this.#again(() => this.scripts.call('due', cell, [shortRandom(), this.origin, 64, undecidedMs]));
+  }
+
+  sweep(
+    cell: Cell,
+    times: { readonly intervalMs: number; readonly slackMs: number; readonly maxRecoveries: number },
+  ): Promise<[[string, string, number][], string[], number, number]> {
+    const { intervalMs, slackMs, maxRecoveries } = times;
+    return this.#again(() =>
+      this.scripts.call('sweep', cell, [
+        shortRandom(),
+        this.origin,
+        this.#options.leaseMs,
+        intervalMs,
+        slackMs,
+        maxRecoveries,
+        64,
+      ]),
+    );
+  }
+
+  /** Log entries of a workflow from list element `from` on; `watcher` '' reads without signing up. */
+  log(wid: string, from: number, limit: number, watcher: string): Promise<unknown[]> {
+    return this.#again(() => this.scripts.call('log', this.cellOf(wid), [wid, from, limit, watcher]));
+  }
+
+  unpark(cell: Cell, cause: string, limit: number): Promise<number> {
+    return this.#again(() => this.scripts.call('unpark', cell, [shortRandom(), this.origin, cause, limit]));
+  }
+
+  #of(wid: string): CellBatchers {
+    const batchers = this.#batchers[cellIndexOf(wid)];
+    if (batchers === undefined) throw new DibsError('WORKFLOW_NOT_FOUND', `No workflow ${wid}.`);
+    return batchers;
+  }
+
+  #batchersOf(cell: Cell): CellBatchers {
+    const { origin, scripts } = this;
+    const { clock, leaseMs } = this.#options;
+    const common = { clock, isTransient };
+    return {
+      submit: new Batcher({ ...common, send: (items) => this.#sendSubmit(cell, items) }),
+      complete: new Batcher({
+        ...common,
+        giveUpMs: 30_000,
+        send: async (items) => {
+          const [replies, told] = await scripts.call('complete', cell, [shortRandom(), origin, [...items]]);
+          this.#after(items, told);
+          this.onGrown(cell);
+          return replies;
+        },
+      }),
+      decide: new Batcher({
+        ...common,
+        send: async (items) => {
+          const [replies, told] = await scripts.call('decide', cell, [shortRandom(), origin, [...items]]);
+          for (const item of items) this.onTouched(item[0]);
+          if (told.length > 0) this.onTold(told);
+          this.onGrown(cell);
+          return replies;
+        },
+      }),
+      accept: new Batcher({
+        ...common,
+        send: async (items) => {
+          const replies = await scripts.call('accept', cell, [shortRandom(), origin, leaseMs, [...items]]);
+          this.#after(items, []);
+          return replies;
+        },
+      }),
+      progress: new Batcher({
+        ...common,
+        send: async (items) => {
+          const replies = await scripts.call('progress', cell, [shortRandom(), origin, leaseMs, [...items]]);
+          this.#after(items, []);
+          return replies;
+        },
+      }),
+      emit: new Batcher({
+        ...common,
+        maxItems: 16,
+        send: async (items) => {
+          const replies = await scripts.call('emit', cell, [shortRandom(), origin, [...items]]);
+          this.#after(items, []);
+          this.onGrown(cell);
+          return replies;
+        },
+      }),
+      release: new Batcher({
+        ...common,
+        send: async (items) => {
+          const replies = await scripts.call('release', cell, [shortRandom(), origin, [...items]]);
+          this.#after(items, []);
+          this.onGrown(cell);
+          return replies;
+        },
+      }),
+    };
+  }
+
+  async #sendSubmit(cell: Cell, submissions: readonly Submission[]): Promise<SubmitReply[]> {
+    const blobs: Buffer[] = [];
+    const items: SubmitItem[] = [];
+    const classes = new Map<string, string>();
+    for (const { item, plan, classes: fresh } of submissions) {
+      blobs.push(plan);
+      item[4] = blobs.length + 1;
+      items.push(item);
+      for (const [name, requirement] of fresh) classes.set(name, requirement);
+    }
+    const replies = await this.scripts.call('submit', cell, [shortRandom(), this.origin, items, [...classes]], blobs);
+    for (const item of items) this.onTouched(item[0]);
+    this.onGrown(cell);
+    return replies;
+  }
+
+  #after(items: readonly (readonly [string, ...unknown[]])[], told: readonly Told[]): void {
+    for (const item of items) this.onTouched(item[0].slice(0, item[0].indexOf('-')));
+    if (told.length > 0) this.onTold(told);
+  }
+
+  async #again<T>(call: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    const deadline = clock.now() + 5000;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await call();
+      } catch (error) {
+        const pauseMs = Math.min(500, 20 * 2 ** attempt);
+        if (!isTransient(error) || clock.now() + pauseMs > deadline) throw storeError(error);
+        await clock.sleep(pauseMs);
+      }
+    }
+  }
+}
+
+/** Errors after which the call may or may not have happened: no answer of a script. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { message, name } = error;
+  if (name === 'MaxRetriesPerRequestError') return true;
+  return /^(Connection is closed|Stream isn't writeable|Command timed out|LOADING|READONLY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|connect |read ECONN|write E|Failed to refresh|None of startup|Cluster isn't ready|Cluster all failed|Socket closed)/.test(
+    message,
+  );
+}
+
+function storeError(error: unknown): DibsError {
+  if (error instanceof DibsError) return error;
+  if (error instanceof Error && error.message.startsWith('OOM')) {
+    return new DibsError('STORE_FULL', 'Redis has no memory left for new work.', { retryAfterMs: 5000, cause: error });
+  }
+  if (isTransient(error)) {
+    return new DibsError('STORE_UNAVAILABLE', 'Redis does not answer.', { retryAfterMs: 1000, cause: error });
+  }
+  return new DibsError('INTERNAL', 'A script failed.', { cause: error });
+}
+
+function rethrow(error: unknown): never {
+  throw storeError(error);
+}

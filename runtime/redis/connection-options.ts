@@ -1,0 +1,81 @@
+/**
+ * The ioredis options that never apply a command twice.
+ *
+ * ioredis' defaults send a command again when its reply is lost; an INCR was counted twice that way, and Cluster
+ * re-sends too. Invariants: a command is written to at most one socket at most once (a redirection, which Redis did not
+ * execute, aside); it settles within commandTimeoutMs; while there is no connection it fails at once. Repeating it is
+ * for callers, whose scripts are idempotent.
+ */
+import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { RedisTarget } from './target.ts';
+
+/** A script takes about 1 ms; this leaves room for a fork or a slow fsync, not for a hung machine. */
+export const COMMAND_TIMEOUT_MS = 5_000;
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Without `replyMapping`, whose declaration does not fit exactOptionalPropertyTypes. */
+export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
+
+export interface ConnectionSettings {
+  /** Shown by CLIENT LIST, for example `coordinator:commands`. */
+  readonly name: string;
+  readonly commandTimeoutMs?: number;
+}
+
+/** Reconnects for ever: 50 ms doubling to 2 s, each ± 25 % so that coordinators do not come back in step. */
+export function reconnectDelayMs(attempt: number, random: () => number = Math.random): number {
+  return Math.round(Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000) * (0.75 + random() / 2));
+}
+
+/** What every connection to one server has in common, whether it stands alone or belongs to a Cluster. */
+export function serverOptions(target: RedisTarget, settings: ConnectionSettings): ServerOptions {
+  return {
+    connectionName: `dibs:${settings.name}`,
+    commandTimeout: settings.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 10_000,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    // Our subscriber restores subscriptions itself and says so; ioredis leaves the promises of its own unhandled.
+    autoResubscribe: false,
+    enableAutoPipelining: false,
+    // Loading a large append-only file takes minutes; `ready` waits for it.
+    maxLoadingRetryTime: 2_000,
+    lazyConnect: true,
+    retryStrategy: (attempt: number) => reconnectDelayMs(attempt),
+    ...(target.username === undefined ? {} : { username: target.username }),
+    ...(target.password === undefined ? {} : { password: target.password }),
+    ...(target.tls ? { tls: {} } : {}),
+  };
+}
+
+/** Where a connection goes that is not part of a Cluster. */
+export function placeOptions(target: Exclude<RedisTarget, { kind: 'cluster' }>): ServerOptions {
+  if (target.kind === 'sentinel') {
+    return {
+      sentinels: target.sentinels.map(({ host, port }) => ({ host, port })),
+      name: target.master,
+      db: target.db,
+      ...(target.tls ? { enableTLSForSentinelMode: true } : {}),
+    };
+  }
+  return { ...target.address, db: target.db };
+}
+
+export function clusterOptions(target: RedisTarget, settings: ConnectionSettings): Omit<ClusterOptions, 'redisOptions'> & { redisOptions: ServerOptions } {
+  const { retryStrategy: _retry, enableOfflineQueue: _queue, lazyConnect: _lazy, ...redisOptions } = serverOptions(target, settings);
+  return {
+    redisOptions,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    // 0 = a command whose connection closed, or that met CLUSTERDOWN, is never sent again.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
+    slotsRefreshTimeout: 2_000,
+    // Nodes keep the port their certificate and firewall know; a name must not be replaced by its address for TLS.
+    ...(target.tls ? { dnsLookup: (host, callback) => callback(null, host) } : {}),
+  };
+}

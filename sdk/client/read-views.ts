@@ -1,0 +1,180 @@
+/**
+ * Makes views (`views.ts`) of the wire's messages. Pure; JSON the server sent wrongly becomes null, never a throw.
+ */
+import type {
+  Agent__Output as WireAgent,
+  Job__Output as WireJob,
+  Outcome__Output as WireOutcome,
+  Queue__Output as WireQueue,
+  Step__Output as WireStep,
+  TerminalResult__Output as WireResult,
+  Workflow__Output as WireWorkflow,
+} from '../../proto/gen/index.ts';
+import { isJsonObject, parseJson } from '../common/json.ts';
+import type { Json } from '../common/json.ts';
+import { parseState, stateName } from '../common/states.ts';
+import type { AgentView, Explained, JobView, QueueView, StepView, WorkflowResult, WorkflowView } from './views.ts';
+
+const FAIL_MODES = ['fail_fast', 'fail_fast', 'continue', 'best_effort'] as const;
+const PRIORITIES = ['normal', 'low', 'normal', 'high'] as const;
+const PROGRESS_SOURCES = [null, 'estimated', 'reported'] as const;
+const AGENT_STATES = ['unknown', 'connected', 'draining', 'lost'] as const;
+const NO_COUNTS = { total: 0, succeeded: 0, running: 0, pending: 0, failed: 0, skipped: 0 };
+
+export function readWorkflow(wire: WireWorkflow): WorkflowView {
+  return {
+    id: wire.id,
+    name: wire.name,
+    status: stateName(wire.state),
+    ...explained(wire.outcome),
+    failedStep: orNull(wire.failedStep),
+    partial: wire.partial,
+    unrunnable: wire.unrunnable,
+    createdAt: date(wire.createdAtMs),
+    startedAt: date(wire.startedAtMs),
+    completedAt: date(wire.completedAtMs),
+    counts: { ...NO_COUNTS, ...wire.counts },
+    steps: wire.steps.map(readStep),
+    tags: wire.tags,
+    metadata: jsonOr(wire.metadataJson, {}),
+    arguments: jsonOr(wire.argumentsJson, {}),
+    state: jsonOr(wire.stateJson, null),
+    failMode: FAIL_MODES[wire.failMode] ?? 'fail_fast',
+    requestId: wire.requestId,
+    version: wire.version,
+    sequence: wire.sequence,
+  };
+}
+
+function readStep(wire: WireStep): StepView {
+  const source = PROGRESS_SOURCES[wire.progressSource] ?? null;
+  return {
+    name: wire.name,
+    type: wire.type,
+    status: stateName(wire.state),
+    ...explained(wire.outcome),
+    startedAt: date(wire.startedAtMs),
+    completedAt: date(wire.completedAtMs),
+    output: jsonOr(wire.outputJson, null),
+    progress: source === null && wire.progress === 0 ? null : wire.progress,
+    progressSource: source,
+    jobsTotal: wire.jobsTotal,
+    jobsSucceeded: wire.jobsSucceeded,
+    jobsFailed: wire.jobsFailed,
+    jobs: wire.jobs.map(readJob),
+    dependsOn: wire.dependsOn,
+    priority: PRIORITIES[wire.priority] ?? 'normal',
+    metadata: jsonOr(wire.metadataJson, {}),
+  };
+}
+
+function readJob(wire: WireJob): JobView {
+  const source = PROGRESS_SOURCES[wire.progressSource] ?? null;
+  return {
+    id: wire.id,
+    status: stateName(wire.state),
+    ...explained(wire.outcome),
+    agentId: orNull(wire.agentId),
+    cost: wire.cost,
+    progress: source === null && wire.progress === 0 ? null : wire.progress,
+    progressSource: source,
+    queuedAt: date(wire.queuedAtMs),
+    startedAt: date(wire.startedAtMs),
+    completedAt: date(wire.completedAtMs),
+    attempt: wire.attempt,
+    claims: wire.claims,
+    recoveries: wire.recoveries,
+    queuePosition: wire.queuePosition === 0 ? null : wire.queuePosition,
+    index: wire.index,
+    replaces: orNull(wire.replaces),
+    queue: wire.queue,
+    runnable: wire.runnable,
+    blockedReason: orNull(wire.blockedReason),
+    output: jsonOr(wire.outputJson, null),
+  };
+}
+
+export function readQueue(wire: WireQueue): QueueView {
+  return {
+    name: wire.name,
+    type: wire.type,
+    requirement: jsonOr(wire.requirementJson, null),
+    waiting: wire.waiting,
+    oldestWaitMs: wire.oldestWaitMs,
+    eligibleAgents: wire.eligibleAgents,
+    parked: wire.parked,
+  };
+}
+
+export function readAgent(wire: WireAgent): AgentView {
+  const advertised = wire.advertisement;
+  const hardware = advertised?.hardware ?? null;
+  return {
+    id: wire.id,
+    name: wire.name,
+    version: wire.version,
+    status: AGENT_STATES[wire.state] ?? 'unknown',
+    coordinatorId: wire.coordinatorId,
+    connectedAt: date(wire.connectedAtMs),
+    heartbeatAt: date(wire.heartbeatAtMs),
+    types: (advertised?.executors ?? []).map((executor) => executor.type).sort(),
+    slots: advertised?.slots ?? 0,
+    held: wire.held,
+    labels: advertised?.labels ?? {},
+    hardware: hardware && {
+      platform: hardware.platform,
+      arch: hardware.arch,
+      hostname: hardware.hostname,
+      cpuModel: hardware.cpuModel,
+      cpuCores: hardware.cpuCores,
+      memoryBytes: hardware.memoryBytes,
+      gpus: hardware.gpus.map(({ uuid, model, vramBytes }) => ({ uuid, model, vramBytes })),
+    },
+    throughput: Object.fromEntries(wire.throughput.map((rate) => [rate.type, rate.costPerSecond])),
+    cpuLoad: wire.telemetry === null ? null : wire.telemetry.cpuLoad,
+  };
+}
+
+export function readResult(wire: WireResult): WorkflowResult {
+  const parsed = jsonOr(wire.resultJson, {});
+  const body = isJsonObject(parsed) ? parsed : {};
+  const steps = Array.isArray(body.steps) ? body.steps.filter(isJsonObject) : [];
+  return {
+    requestId: wire.requestId,
+    workflowId: wire.workflowId,
+    status: stateName(wire.state),
+    ...explained(wire.outcome),
+    steps: steps.map((step) => ({
+      name: String(step.name ?? ''),
+      status: parseState(String(step.status)) ?? 'unspecified',
+      output: step.output ?? null,
+    })),
+    succeeded: count(body.succeeded),
+    failed: count(body.failed),
+    total: count(body.total),
+    sequence: wire.sequence,
+  };
+}
+
+export function explained(outcome: WireOutcome | null): Explained {
+  return { reason: orNull(outcome?.reason), message: orNull(outcome?.message) };
+}
+
+export function date(ms: number): Date | null {
+  return ms === 0 ? null : new Date(ms);
+}
+
+/** Parsed JSON; `fallback` for empty or unreadable text. */
+export function jsonOr(text: string, fallback: Json): Json {
+  if (text === '') return fallback;
+  const parsed = parseJson(text);
+  return parsed.ok ? parsed.value : fallback;
+}
+
+export function orNull(text: string | undefined): string | null {
+  return text === undefined || text === '' ? null : text;
+}
+
+function count(value: Json | undefined): number {
+  return typeof value === 'number' ? value : 0;
+}

@@ -1,0 +1,149 @@
+/**
+ * What the client returns: the wire's messages with words for enums, dates for milliseconds, JSON parsed and null
+ * for "not yet" or "nothing". `status` is the lifecycle state; `state` is the caller's own opaque JSON.
+ *
+ * `read-views.ts` makes them.
+ */
+import type { Json } from '../common/json.ts';
+import type { StateName } from '../common/states.ts';
+import type { FailModeName, PriorityName } from './workflow-input.ts';
+
+/** Why something did not succeed; both null when there is nothing to explain. */
+export interface Explained {
+  /** Stable UPPER_SNAKE code. */
+  readonly reason: string | null;
+  /** A sentence for people. */
+  readonly message: string | null;
+}
+
+export interface WorkflowView extends Explained {
+  readonly id: string;
+  readonly name: string;
+  readonly status: StateName;
+  readonly failedStep: string | null;
+  /** `best_effort`: some steps did not succeed. */
+  readonly partial: boolean;
+  /** A job of it waits that no connected agent can run. */
+  readonly unrunnable: boolean;
+  readonly createdAt: Date | null;
+  readonly startedAt: Date | null;
+  readonly completedAt: Date | null;
+  readonly counts: CountsView;
+  readonly steps: readonly StepView[];
+  readonly tags: readonly string[];
+  readonly metadata: Json;
+  readonly arguments: Json;
+  readonly state: Json;
+  readonly failMode: FailModeName;
+  readonly requestId: string;
+  readonly version: number;
+  /** Of the newest event. */
+  readonly sequence: number;
+}
+
+export interface CountsView {
+  readonly total: number;
+  readonly succeeded: number;
+  readonly running: number;
+  readonly pending: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface StepView extends Explained {
+  readonly name: string;
+  readonly type: string;
+  readonly status: StateName;
+  readonly startedAt: Date | null;
+  readonly completedAt: Date | null;
+  /** Null until it has succeeded. */
+  readonly output: Json;
+  /** 0 to 1; null before anybody knows. */
+  readonly progress: number | null;
+  readonly progressSource: ProgressSourceName | null;
+  readonly jobsTotal: number;
+  readonly jobsSucceeded: number;
+  readonly jobsFailed: number;
+  /** Only when asked for. */
+  readonly jobs: readonly JobView[];
+  readonly dependsOn: readonly string[];
+  readonly priority: PriorityName;
+  readonly metadata: Json;
+}
+
+export type ProgressSourceName = 'estimated' | 'reported';
+
+export interface JobView extends Explained {
+  readonly id: string;
+  readonly status: StateName;
+  readonly agentId: string | null;
+  readonly cost: number;
+  readonly progress: number | null;
+  readonly progressSource: ProgressSourceName | null;
+  readonly queuedAt: Date | null;
+  readonly startedAt: Date | null;
+  readonly completedAt: Date | null;
+  readonly attempt: number;
+  readonly claims: number;
+  readonly recoveries: number;
+  /** From 1; null when not queued. */
+  readonly queuePosition: number | null;
+  readonly index: number;
+  readonly replaces: string | null;
+  readonly queue: string;
+  readonly runnable: boolean;
+  readonly blockedReason: string | null;
+  readonly output: Json;
+}
+
+export interface QueueView {
+  readonly name: string;
+  readonly type: string;
+  readonly requirement: Json;
+  readonly waiting: number;
+  readonly oldestWaitMs: number;
+  readonly eligibleAgents: number;
+  readonly parked: number;
+}
+
+export interface AgentView {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly status: 'connected' | 'draining' | 'lost' | 'unknown';
+  readonly coordinatorId: string;
+  readonly connectedAt: Date | null;
+  readonly heartbeatAt: Date | null;
+  readonly types: readonly string[];
+  readonly slots: number;
+  readonly held: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly hardware: HardwareView | null;
+  /** Cost per second lately, by step type. */
+  readonly throughput: Readonly<Record<string, number>>;
+  /** Share of all cores, 0 to 1. */
+  readonly cpuLoad: number | null;
+}
+
+export interface HardwareView {
+  readonly platform: string;
+  readonly arch: string;
+  readonly hostname: string;
+  readonly cpuModel: string;
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+  readonly gpus: readonly { readonly uuid: string; readonly model: string; readonly vramBytes: number }[];
+}
+
+/** What the terminal result of a workflow says. */
+export interface WorkflowResult extends Explained {
+  readonly requestId: string;
+  readonly workflowId: string;
+  readonly status: StateName;
+  readonly steps: readonly { readonly name: string; readonly status: StateName; readonly output: Json }[];
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly total: number;
+  /** Sequence number of the terminal event. */
+  readonly sequence: number;
+}

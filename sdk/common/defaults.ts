@@ -1,0 +1,4 @@
+/** Numbers both ends must agree on before they have talked. */
+
+/** Where a coordinator serves gRPC unless told otherwise. */
+export const DEFAULT_GRPC_PORT = 7400;
