@@ -39,8 +39,9 @@ export function toServiceError(error: unknown, log: ErrorLog): grpc.ServiceError
 
 /** What a client throws for a failed call. The reason is that of the details, or the name of the gRPC code. */
 export function fromServiceError(error: unknown): DibsError {
+  if (error instanceof DibsError) return error;
   const { code, details, metadata, message } = error as Partial<grpc.ServiceError>;
-  if (typeof code !== 'number') return asInternal(error);
+  if (typeof code !== 'number') return foreign(error);
   const found = readDetails(metadata);
   const refused = new DibsError('INTERNAL', details === undefined || details === '' ? (message ?? '') : details, {
     problems: found.problems,
@@ -134,8 +135,7 @@ function any(name: string, value: Buffer): Any {
   return { type_url: TYPE_PREFIX + name, value };
 }
 
-function asInternal(error: unknown): DibsError {
-  if (error instanceof DibsError) return error;
+function foreign(error: unknown): DibsError {
   const message = error instanceof Error ? error.message : String(error);
   return Object.assign(new DibsError('INTERNAL', message, { cause: error }), { code: Code.UNKNOWN, reason: 'UNKNOWN' });
 }

@@ -14,13 +14,12 @@ export interface Selection {
 
 export function selectExecutors(
   executors: readonly ExecutorDescription[],
-  wanted: (type: string) => boolean,
   gpus: readonly Pick<GpuInfo, 'vramBytes'>[],
 ): Selection {
   const offered: ExecutorDescription[] = [];
   const left: { type: string; reason: string }[] = [];
   for (const executor of executors) {
-    const reason = wanted(executor.type) ? lacks(executor, gpus) : 'not in the list of types';
+    const reason = lacks(executor, gpus);
     if (reason === undefined) offered.push(executor);
     else left.push({ type: executor.type, reason });
   }

@@ -36,7 +36,9 @@ const RESIZE_MASK = 15;
 export interface ClaimsOptions {
   readonly slots: Slots;
   readonly credits: CreditBook;
-  readonly host: Pick<JobHost, 'run' | 'executors'>;
+  readonly host: Pick<JobHost, 'run'>;
+  /** Those that are offered. */
+  readonly executors: readonly ExecutorDescription[];
   readonly outbox: Outbox;
   readonly unacked: UnackedCompletions;
   readonly tally: ThroughputTally;
@@ -67,7 +69,7 @@ export class Claims implements HeldJobPort {
 
   constructor(options: ClaimsOptions) {
     this.#o = options;
-    this.#executors = new Map(options.host.executors.map((executor) => [executor.type, executor]));
+    this.#executors = new Map(options.executors.map((executor) => [executor.type, executor]));
     this.#announcer = new Announcer((job) => this.#announce(job));
     this.#idleSince = options.now();
     for (const [type, executor] of this.#executors) options.slots.setAhead(type, aheadOf(options.prefetch, executor, undefined));
@@ -178,9 +180,9 @@ export class Claims implements HeldJobPort {
     for (const job of [...this.#held.values()]) this.#giveBack(job, refusal);
   }
 
-  /** Stops every job; the leases are taken as lost. */
-  loseAll(why: string): void {
-    for (const job of [...this.#held.values()]) this.#lose(job, why);
+  /** Jobs that have not started are taken as lost. */
+  dropWaiting(why: string): void {
+    for (const job of this.#queue.all()) this.#lose(job, why);
   }
 
   /** Resolves when nothing is held. */

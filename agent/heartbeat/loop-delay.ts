@@ -1,12 +1,11 @@
 /** How late the agent's own event loop is: the 99th percentile since it was last asked. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { IntervalHistogram } from 'node:perf_hooks';
 
 const RESOLUTION_MS = 20;
 const NS_PER_MS = 1e6;
 
 export class LoopDelay {
-  readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
   start(): void {
     this.#histogram.enable();

@@ -31,6 +31,7 @@ export interface TelemetryOptions {
   readonly folder: string;
   readonly hasGpus: boolean;
   readonly processes: JobHost['processes'];
+  readonly sampled?: (sample: MachineSample) => void;
   readonly environment?: NodeJS.ProcessEnv;
 }
 
@@ -77,6 +78,7 @@ export class Telemetry {
       gpus: gpus.value,
       processes: usage.value,
     };
+    this.#o.sampled?.(this.#latest);
     return this.#latest;
   }
 

@@ -6,6 +6,7 @@
  * 3. An attempt that fails in a way that may pass is repeated, up to ATTEMPTS, with whatever coordinator is then current.
  */
 import { createHash } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -140,12 +141,15 @@ async function hashFile(path: string): Promise<string> {
   return `sha256:${hash.digest('hex')}`;
 }
 
+const UNBLOCKING = ['drain', 'close', 'error', 'status'] as const;
+
 /** Resolves at the next drain; also when the call ends, so that a writer never waits for a dead one. */
-function drained(call: NodeJS.WritableStream & { once(event: string, listener: () => void): unknown }): Promise<void> {
+function drained(call: EventEmitter): Promise<void> {
   return new Promise((resolve) => {
-    call.once('drain', resolve);
-    call.once('close', resolve);
-    call.once('error', () => resolve());
-    call.once('status', resolve);
+    const done = (): void => {
+      for (const event of UNBLOCKING) call.off(event, done);
+      resolve();
+    };
+    for (const event of UNBLOCKING) call.on(event, done);
   });
 }

@@ -23,8 +23,15 @@ export function channelCredentials(tls: TlsFiles): ChannelCredentials {
   return credentials.createSsl(read(tls.ca), read(tls.key), read(tls.cert));
 }
 
+export interface TokenSource {
+  /** Empty = none. */
+  readonly token: string;
+  /** Where it came from; empty = not from a file. */
+  readonly file: string;
+}
+
 /** A token, as the link wants it (1). */
-export function tokenSource(from: { readonly token: string; readonly file: string }): () => string {
+export function tokenReader(from: TokenSource): () => string {
   if (from.file === '') return () => from.token;
   return () => readFileSync(from.file, 'utf8').trim();
 }

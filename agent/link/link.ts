@@ -60,6 +60,7 @@ export class Link {
   #wake: (() => void) | undefined;
   #stopping = false;
   #end: LinkEnd = { kind: 'stopped' };
+  #lastError = '';
   #loop: Promise<LinkEnd> | undefined;
 
   constructor(options: LinkOptions) {
@@ -75,6 +76,11 @@ export class Link {
   /** Coordinator of the session, or the one to be tried next. */
   get address(): string {
     return this.#session?.address ?? currentAddress(this.#list);
+  }
+
+  /** Why the last attempt or session ended; empty while one lives. */
+  get lastError(): string {
+    return this.#lastError;
   }
 
   /** Starts the loop; the promise resolves when the link is closed. */
@@ -115,13 +121,18 @@ export class Link {
     this.#welcomedAt = undefined;
     let resolve: (end: SessionEnd) => void = () => {};
     const ended = new Promise<SessionEnd>((done) => (resolve = done));
-    const session = new Session({
-      address: currentAddress(this.#list),
-      credentials: this.#options.credentials,
-      token: this.#options.token(),
-      events: this.#events((end) => resolve(end)),
-    });
-    this.#session = session;
+    const { token, credentials } = this.#options;
+    try {
+      this.#session = new Session({
+        address: currentAddress(this.#list),
+        credentials,
+        token: token(),
+        events: this.#events((end) => resolve(end)),
+      });
+    } catch (error) {
+      // A token file that is being replaced, an address nobody can parse: may pass.
+      return { kind: 'lost', detail: (error as Error).message };
+    }
     const end = await ended;
     this.#session = undefined;
     return end;
@@ -137,6 +148,7 @@ export class Link {
       welcomed: (welcome) => {
         this.#go('welcomed');
         this.#welcomedAt = this.#options.now();
+        this.#lastError = '';
         log.info({ coordinator: this.address, sessionId: welcome.sessionId }, 'connected');
         outbox.attach(this.#session as Session);
         handlers.live(welcome, this.address);
@@ -177,6 +189,7 @@ export class Link {
   #afterEnd(end: SessionEnd): number {
     const { handlers, log, random, now } = this.#options;
     const address = currentAddress(this.#list);
+    this.#lastError = end.detail;
     if (end.kind === 'refused') {
       this.#end = { kind: 'refused', detail: end.detail };
       log.error({ coordinator: address, reason: end.detail }, 'the coordinator refused the credential');

@@ -49,7 +49,10 @@ export function normalizeRequirement(requirement: Requirement): Requirement | nu
   const names = Object.keys(requirement.labels).sort();
   const alternatives = normalizeAlternatives(requirement.alternatives);
   if (names.length === 0 && alternatives.length === 0) return null;
-  return { labels: Object.fromEntries(names.map((name) => [name, requirement.labels[name] ?? ''])), alternatives };
+  return {
+    labels: Object.fromEntries(names.map((name) => [name, requirement.labels[name] ?? ''])),
+    alternatives,
+  };
 }
 
 function normalizeAlternatives(given: readonly HardwareNeed[]): readonly HardwareNeed[] {

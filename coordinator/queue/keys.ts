@@ -9,8 +9,8 @@ import { hash } from 'node:crypto';
 /** Hex digits of the hash kept in an id: 96 bits. */
 const HASH_DIGITS = 24;
 
-/** Buckets of records per cell: 16^3. */
-const BUCKET_DIGITS = 3;
+/** Hashes of records per cell: 16^1. Few, so that one call reads and writes many records; see docs/adr/0002. */
+const BUCKET_DIGITS = 1;
 
 /** One part of the key space that a script changes atomically: every key of it lies in one cluster slot. */
 export interface Cell {

@@ -116,7 +116,8 @@ function missingLabel(profile: Profile, requirement: Requirement | null): string
   for (const name of Object.keys(requirement.labels)) {
     const wanted = requirement.labels[name];
     if (!Object.hasOwn(profile.labels, name)) return `has no label ${name}, ${name}=${wanted} needed`;
-    if (profile.labels[name] !== wanted) return `has label ${name}=${profile.labels[name]}, ${name}=${wanted} needed`;
+    if (profile.labels[name] !== wanted)
+      return `has label ${name}=${profile.labels[name]}, ${name}=${wanted} needed`;
   }
   return null;
 }

@@ -10,6 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
+import { asStoreError, storeFailure } from '../../runtime/redis/store-errors.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import { Batcher } from './batcher.ts';
 import type { Waiter } from './batcher.ts';
@@ -19,6 +20,7 @@ import { ScriptRunner } from './scripts.ts';
 import type {
   AcceptItem,
   AcceptReply,
+  Change,
   ClaimAsk,
   CompleteItem,
   CompleteReply,
@@ -75,8 +77,8 @@ export class Store {
   /** Workflows that a call of this coordinator changed. */
   onTouched: (wid: string) => void = () => {};
   onTold: (told: readonly Told[]) => void = () => {};
-  /** Queues that grew by a call of this coordinator. */
-  onGrown: (cell: Cell) => void = () => {};
+  /** Classes that grew by a call of this coordinator; undefined = any may have. */
+  onGrown: (cell: Cell, classes: ReadonlySet<string> | undefined) => void = () => {};
   readonly #options: StoreOptions;
   readonly #batchers: readonly CellBatchers[];
 
@@ -193,7 +195,10 @@ export class Store {
         send: async (items) => {
           const [replies, told] = await scripts.call('complete', cell, [shortRandom(), origin, [...items]]);
           this.#after(items, told);
-          this.onGrown(cell);
+          this.#grown(
+            cell,
+            items.map((item) => item[11]),
+          );
           return replies;
         },
       }),
@@ -203,7 +208,10 @@ export class Store {
           const [replies, told] = await scripts.call('decide', cell, [shortRandom(), origin, [...items]]);
           for (const item of items) this.onTouched(item[0]);
           if (told.length > 0) this.onTold(told);
-          this.onGrown(cell);
+          this.#grown(
+            cell,
+            items.map((item) => item[3]),
+          );
           return replies;
         },
       }),
@@ -229,7 +237,7 @@ export class Store {
         send: async (items) => {
           const replies = await scripts.call('emit', cell, [shortRandom(), origin, [...items]]);
           this.#after(items, []);
-          this.onGrown(cell);
+          this.onGrown(cell, undefined);
           return replies;
         },
       }),
@@ -238,7 +246,7 @@ export class Store {
         send: async (items) => {
           const replies = await scripts.call('release', cell, [shortRandom(), origin, [...items]]);
           this.#after(items, []);
-          this.onGrown(cell);
+          this.onGrown(cell, undefined);
           return replies;
         },
       }),
@@ -257,8 +265,20 @@ export class Store {
     }
     const replies = await this.scripts.call('submit', cell, [shortRandom(), this.origin, items, [...classes]], blobs);
     for (const item of items) this.onTouched(item[0]);
-    this.onGrown(cell);
+    this.#grown(
+      cell,
+      items.map((item) => item[7]),
+    );
     return replies;
+  }
+
+  #grown(cell: Cell, changes: readonly (Change | false)[]): void {
+    let classes: Set<string> | undefined;
+    for (const change of changes) {
+      if (change === false) continue;
+      for (const job of change[2]) (classes ??= new Set()).add(job[2]);
+    }
+    if (classes !== undefined) this.onGrown(cell, classes);
   }
 
   #after(items: readonly (readonly [string, ...unknown[]])[], told: readonly Told[]): void {
@@ -281,25 +301,13 @@ export class Store {
   }
 }
 
-/** Errors after which the call may or may not have happened: no answer of a script. */
-export function isTransient(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { message, name } = error;
-  if (name === 'MaxRetriesPerRequestError') return true;
-  return /^(Connection is closed|Stream isn't writeable|Command timed out|LOADING|READONLY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|connect |read ECONN|write E|Failed to refresh|None of startup|Cluster isn't ready|Cluster all failed|Socket closed)/.test(
-    message,
-  );
+/** True for errors after which the call may or may not have happened. */
+function isTransient(error: unknown): boolean {
+  return storeFailure(error) === 'unavailable';
 }
 
-function storeError(error: unknown): DibsError {
-  if (error instanceof DibsError) return error;
-  if (error instanceof Error && error.message.startsWith('OOM')) {
-    return new DibsError('STORE_FULL', 'Redis has no memory left for new work.', { retryAfterMs: 5000, cause: error });
-  }
-  if (isTransient(error)) {
-    return new DibsError('STORE_UNAVAILABLE', 'Redis does not answer.', { retryAfterMs: 1000, cause: error });
-  }
-  return new DibsError('INTERNAL', 'A script failed.', { cause: error });
+function storeError(error: unknown): unknown {
+  return error instanceof DibsError ? error : asStoreError(error);
 }
 
 function rethrow(error: unknown): never {

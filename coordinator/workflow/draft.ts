@@ -5,7 +5,6 @@
  */
 import { EventCode } from '../../sdk/common/events.ts';
 import type { EventType } from '../../sdk/common/events.ts';
-import type { Json } from '../../sdk/common/json.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { CancelRange, Change, JobSpec, LogEvent, StepChange, WorkflowChange } from '../queue/items.ts';
 import type { DecisionEnv } from './engine.ts';
@@ -100,12 +99,14 @@ export class Draft {
     return this.plan.steps.map((planned) => this.step(planned.index));
   }
 
-  output(index: number): Json {
+  /** JSON text; null for a skipped step. */
+  output(index: number): string | null {
     const known = this.env.output(index);
     if (known !== undefined) return known;
-    const state = this.step(index).state;
-    if (state === State.succeeded && this.step(index).total !== 0) throw new Missing([index], []);
-    return state === State.succeeded ? { items: [] } : null;
+    const step = this.step(index);
+    if (step.state !== State.succeeded) return null;
+    if (step.total === 0) return '{"items":[]}';
+    throw new Missing([index], []);
   }
 
   alter(index: number, to: StepAlteration): void {

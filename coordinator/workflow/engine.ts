@@ -11,13 +11,12 @@
  * 3. The same view gives the same decision; a decision applied to a view that moved on is refused by the store.
  * 4. Work per decision is bounded (`EMIT_CHUNK`, `CANCEL_CHUNK`); what is left stands in `again`.
  */
-import type { Json } from '../../sdk/common/json.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { Change } from '../queue/items.ts';
 import { Draft, Missing } from './draft.ts';
 import { closeEverything, closeStep, failStep, rollUp } from './fates.ts';
 import type { Plan } from './plan.ts';
-import { resolveStep } from './refs.ts';
+import { stepInputs } from './refs.ts';
 import type { WorkflowView } from './view.ts';
 
 /** Jobs one decision emits at most. */
@@ -27,12 +26,9 @@ export const EMIT_CHUNK = 256;
 const BACKOFF_BASE_MS = 1000;
 const BACKOFF_MAX_MS = 60_000;
 
-/** Largest resolved input of one job, bytes of JSON text. */
-const MAX_JOB_INPUT = 1024 * 1024;
-
 export interface DecisionEnv {
-  /** Output of a finished step; null for a skipped one; undefined = not loaded. */
-  output(step: number): Json | undefined;
+  /** Output of a finished step as JSON text; undefined = not loaded. */
+  output(step: number): string | undefined;
   /** Cost of one job where the consumer gave none. */
   cost(type: string, inputJson: string): number;
   /** 0 to 1: full jitter of the retry backoff. */
@@ -133,21 +129,25 @@ function emit(draft: Draft, index: number, from: number): void {
     draft.newJob(index, 0, '', planned.input.json);
     return;
   }
-  const resolved = resolveStep(draft.plan, index, (source) => draft.output(source));
-  if (!resolved.ok) {
-    failStep(draft, index, State.failed, 'INPUT_UNRESOLVED', `${resolved.path}: ${resolved.message}`);
+  const inputs = stepInputs(draft.plan, index, (source) => draft.output(source));
+  if (!inputs.ok) {
+    failStep(draft, index, State.failed, inputs.reason, `${inputs.path}: ${inputs.message}`);
     return;
   }
-  const to = Math.min(resolved.total, from + EMIT_CHUNK);
+  const to = Math.min(inputs.total, from + EMIT_CHUNK);
+  const made: string[] = [];
   for (let slot = from; slot < to; slot++) {
-    const input = resolved.inputAt(slot);
-    if (input.length > MAX_JOB_INPUT) {
-      failStep(draft, index, State.failed, 'INPUT_TOO_LARGE', `The resolved input of job ${slot} is over 1 MiB.`);
+    const input = inputs.inputAt(slot);
+    if (!input.ok) {
+      failStep(draft, index, State.failed, input.reason, `${input.path}: ${input.message}`);
       return;
     }
-    draft.newJob(index, slot, input, input);
+    made.push(input.json);
   }
-  draft.alter(index, { total: resolved.total, emitted: to });
-  if (to < resolved.total) draft.again.push(index);
-  else if (resolved.total === 0) draft.succeed(index);
+  // A literal is not kept again with each job: the claim reads it from the plan.
+  const literal = planned.input.kind === 'literal';
+  made.forEach((json, offset) => draft.newJob(index, from + offset, literal ? '' : json, json));
+  draft.alter(index, { total: inputs.total, emitted: to });
+  if (to < inputs.total) draft.again.push(index);
+  else if (inputs.total === 0) draft.succeed(index);
 }

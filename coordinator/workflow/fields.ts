@@ -18,7 +18,13 @@ export function placeOf(step: number, field: string): string {
 }
 
 /** A whole number from 0 to `max`; 0 when absent. */
-export function wholeNumber(problems: Problem[], value: unknown, step: number, field: string, max: number): number {
+export function wholeNumber(
+  problems: Problem[],
+  value: unknown,
+  step: number,
+  field: string,
+  max: number,
+): number {
   if (value === undefined || value === null || value === 0) return 0;
   if (typeof value !== 'number' || !Number.isInteger(value)) {
     report(problems, placeOf(step, field), 'INVALID_VALUE', `must be a whole number, not ${describe(value)}`);
@@ -28,7 +34,13 @@ export function wholeNumber(problems: Problem[], value: unknown, step: number, f
 }
 
 /** A number from 0 to `max`; 0 when absent. */
-export function amount(problems: Problem[], value: unknown, step: number, field: string, max: number): number {
+export function amount(
+  problems: Problem[],
+  value: unknown,
+  step: number,
+  field: string,
+  max: number,
+): number {
   if (value === undefined || value === null || value === 0) return 0;
   if (typeof value !== 'number' || !Number.isFinite(value)) {
     report(problems, placeOf(step, field), 'INVALID_VALUE', `must be a number, not ${describe(value)}`);
@@ -51,7 +63,12 @@ export function text(problems: Problem[], value: unknown, step: number, field: s
     return '';
   }
   if (value.length <= max) return value;
-  report(problems, placeOf(step, field), 'TOO_LONG', `has ${value.length} characters, at most ${max} are allowed`);
+  report(
+    problems,
+    placeOf(step, field),
+    'TOO_LONG',
+    `has ${value.length} characters, at most ${max} are allowed`,
+  );
   return '';
 }
 
@@ -69,11 +86,16 @@ export function list(
     return NOTHING;
   }
   if (value.length <= max) return value;
-  report(problems, placeOf(step, field), 'TOO_MANY', `has ${value.length} elements, at most ${max} are allowed`);
+  report(
+    problems,
+    placeOf(step, field),
+    'TOO_MANY',
+    `has ${value.length} elements, at most ${max} are allowed`,
+  );
   return NOTHING;
 }
 
-const NOTHING: readonly unknown[] = Object.freeze([]) as readonly unknown[];
+const NOTHING: readonly unknown[] = Object.freeze([]);
 
 /** An object; undefined when absent or wrong. */
 export function object(

@@ -9,7 +9,7 @@
 export type Edges = readonly (readonly number[])[];
 
 /** Shared by all steps without edges. */
-export const NO_EDGES: readonly number[] = Object.freeze([]) as readonly number[];
+export const NO_EDGES: readonly number[] = Object.freeze([]);
 
 /** Turns "depends on" into "is needed by". */
 export function reverse(needs: Edges): readonly (readonly number[])[] {

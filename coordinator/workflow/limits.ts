@@ -35,8 +35,8 @@ export const MAX_INPUT_BYTES = MIB;
 /** JSON of a whole workflow: inputs, items, arguments, metadata and state together. */
 export const MAX_INLINE_BYTES = 8 * MIB;
 
-/** Input of one job once its references are resolved. Below gRPC's usual message limit of 4 MiB. */
-export const MAX_RESOLVED_INPUT_BYTES = 3 * MIB;
+/** Input of one job once its references are resolved: room for what 10,000 jobs of a fan-out return, 400 bytes each. */
+export const MAX_RESOLVED_INPUT_BYTES = 4 * MIB;
 
 /** Metadata of a workflow or a step. It stands in lists of workflows, hence small. */
 export const MAX_METADATA_BYTES = MIB / 16;

@@ -29,11 +29,13 @@ const LISTED_NAMES = 8;
 
 /** Parses a path; the empty text is the path of no segments. */
 export function parsePath(text: string): ParsedPath {
-  if (text.length > MAX_PATH_LENGTH) return bad('TOO_LONG', `a path has at most ${MAX_PATH_LENGTH} characters`);
+  if (text.length > MAX_PATH_LENGTH)
+    return bad('TOO_LONG', `a path has at most ${MAX_PATH_LENGTH} characters`);
   const segments: Segment[] = [];
   let at = 0;
   while (at < text.length) {
-    if (segments.length >= MAX_PATH_SEGMENTS) return bad('TOO_DEEP', `a path has at most ${MAX_PATH_SEGMENTS} parts`);
+    if (segments.length >= MAX_PATH_SEGMENTS)
+      return bad('TOO_DEEP', `a path has at most ${MAX_PATH_SEGMENTS} parts`);
     if (text[at] === '[') {
       const bracket = parseBracket(text, at);
       if (bracket === undefined) return malformed(text, at);

@@ -74,7 +74,7 @@ export interface PlanStep {
   readonly timeoutMs: number;
   readonly queueTimeoutMs: number;
   readonly retries: number;
-  /** Of each job, more than 0. */
+  /** Of each job; 0 = what the executor declares for the job's input, which is known only when the job is made. */
   readonly cost: number;
   readonly requirement: Requirement | null;
   /** Name of the capability queue its jobs stand in (see `queue/classes.ts`). */

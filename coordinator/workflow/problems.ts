@@ -18,12 +18,16 @@ const MAX_EDITS = 2;
 const MAX_CANDIDATES = 1_000;
 
 /** Mistakes that get a suggestion. */
-const MAX_SUGGESTIONS = 50;
+const MAX_SUGGESTIONS = 20;
 
 export function report(problems: Problem[], path: string, reason: ProblemReason, message: string): void {
   if (problems.length < MAX_PROBLEMS - 1) problems.push({ path, reason, message });
   else if (problems.length === MAX_PROBLEMS - 1) {
-    problems.push({ path: '', reason: 'TOO_MANY', message: `there are more than ${MAX_PROBLEMS - 1} mistakes` });
+    problems.push({
+      path: '',
+      reason: 'TOO_MANY',
+      message: `there are more than ${MAX_PROBLEMS - 1} mistakes`,
+    });
   }
 }
 
@@ -80,7 +84,8 @@ function editsBetween(from: string, to: string, limit: number): number {
         (current[column - 1] as number) + 1,
         (above[column - 1] as number) + (same ? 0 : 1),
       );
-      const swapped = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
+      const swapped =
+        row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
       if (swapped) edits = Math.min(edits, (before[column - 2] as number) + 1);
       current.push(edits);
       if (edits < least) least = edits;

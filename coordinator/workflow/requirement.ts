@@ -35,12 +35,24 @@ function readLabels(problems: Problem[], given: unknown, step: number): Record<s
   for (const name of names) {
     const at = formatPath(field.placeOf(step, place), [name]);
     const value = source[name];
-    if (name === '' || FORBIDDEN_KEYS.has(name)) report(problems, at, 'INVALID_VALUE', 'is no name for a label');
+    if (name === '' || FORBIDDEN_KEYS.has(name))
+      report(problems, at, 'INVALID_VALUE', 'is no name for a label');
     else if (name.length > limits.MAX_LABEL_NAME_LENGTH) {
-      report(problems, at, 'TOO_LONG', `a label's name has at most ${limits.MAX_LABEL_NAME_LENGTH} characters`);
-    } else if (typeof value !== 'string') report(problems, at, 'INVALID_VALUE', `must be text, not ${kindOf(value)}`);
+      report(
+        problems,
+        at,
+        'TOO_LONG',
+        `a label's name has at most ${limits.MAX_LABEL_NAME_LENGTH} characters`,
+      );
+    } else if (typeof value !== 'string')
+      report(problems, at, 'INVALID_VALUE', `must be text, not ${kindOf(value)}`);
     else if (value.length > limits.MAX_LABEL_VALUE_LENGTH) {
-      report(problems, at, 'TOO_LONG', `a label's value has at most ${limits.MAX_LABEL_VALUE_LENGTH} characters`);
+      report(
+        problems,
+        at,
+        'TOO_LONG',
+        `a label's value has at most ${limits.MAX_LABEL_VALUE_LENGTH} characters`,
+      );
     } else labels[name] = value;
   }
   return labels;

@@ -8,7 +8,6 @@
  * 2. Any coordinator may settle any workflow at any time; the `todo` set repairs what a crash left.
  * 3. `speculate` decides ahead from the view a claim brought; it never loads anything.
  */
-import type { Json } from '../../sdk/common/json.ts';
 import { isTerminal } from '../../sdk/common/states.ts';
 import type { Change } from '../queue/items.ts';
 import { STEPS_PER_CHUNK } from '../queue/records.ts';
@@ -43,6 +42,8 @@ export interface ShellOptions {
 }
 
 export class Shell {
+  /** A workflow ended by a decision made here. */
+  onEnded: (wid: string) => void = () => {};
   readonly #store: Store;
   readonly #reads: Reads;
   readonly #random: () => number;
@@ -84,7 +85,7 @@ export class Shell {
   async #settleOnce(wid: string): Promise<void> {
     const cell = this.#store.cellOf(wid);
     let plan: Plan | undefined;
-    const outputs = new Map<number, Json>();
+    const outputs = new Map<number, string>();
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; ) {
       const loaded = await this.#reads.headAndPlan(cell, wid);
       if (loaded === undefined) return;
@@ -92,7 +93,7 @@ export class Shell {
       const view = readHead(loaded.head);
       if (isTerminal(view.state) || view.dirty.length === 0) return;
       const decision = await this.#decide(wid, plan, view, outputs);
-      const [status, left] = await this.#store.decide(wid, [
+      const [status, left, state] = await this.#store.decide(wid, [
         wid,
         view.version,
         view.facts,
@@ -100,13 +101,17 @@ export class Shell {
         decision.seen,
       ]);
       if (status === 'gone') return;
+      if (isTerminal(state)) {
+        this.onEnded(wid);
+        return;
+      }
       if (status === 'conflict') conflicts++;
       else if (left === 0) return;
       else conflicts = 0;
     }
   }
 
-  async #decide(wid: string, plan: Plan, view: WorkflowView, outputs: Map<number, Json>) {
+  async #decide(wid: string, plan: Plan, view: WorkflowView, outputs: Map<number, string>) {
     const cell = this.#store.cellOf(wid);
     const env = this.#env((step) => outputs.get(step));
     for (;;) {
@@ -115,7 +120,7 @@ export class Shell {
       const chunks = [...new Set(decision.steps.map((step) => Math.floor(step / STEPS_PER_CHUNK)))];
       for (const [number, packed] of await this.#reads.chunks(cell, wid, chunks)) addChunk(view, number, packed);
       for (const step of decision.outputs) {
-        outputs.set(step, JSON.parse(await this.output(wid, plan, view, step)) as Json);
+        outputs.set(step, await this.output(wid, plan, view, step));
       }
     }
   }
@@ -138,18 +143,14 @@ export class Shell {
     const steps = view.steps.slice();
     steps[step] = { ...seen, open: 0, ok: seen.ok + 1, state: 4 };
     const dirty = view.dirty.includes(step) ? view.dirty : [...view.dirty, step];
-    let output: Json | undefined;
-    const env = this.#env((index) => {
-      if (index !== step || seen.total !== 1 || plan.steps[step]?.fanOut !== null) return undefined;
-      output ??= JSON.parse(outputJson) as Json;
-      return output;
-    });
+    const whole = seen.total === 1 && plan.steps[step]?.fanOut === null;
+    const env = this.#env((index) => (index === step && whole ? outputJson : undefined));
     const decision = decide(plan, { ...view, steps, dirty }, env);
     if (decision.kind !== 'decided') return undefined;
     return { version: view.version, facts: view.facts, change: decision.change, seen: decision.seen };
   }
 
-  #env(output: (step: number) => Json | undefined): DecisionEnv {
+  #env(output: (step: number) => string | undefined): DecisionEnv {
     return { output, cost: () => 1, jitter: this.#random };
   }
 }

@@ -21,38 +21,9 @@ import type { Problem } from '../../sdk/common/errors.ts';
 import { isJsonObject, type Json } from '../../sdk/common/json.ts';
 import { MAX_PATH_LENGTH, MAX_STEP_NAME_LENGTH } from './limits.ts';
 import { describeMiss, formatPath, lookup, type ParsedPath, parsePath, type Segment } from './paths.ts';
-import { ARGUMENTS, type Hole, LOOP_VARIABLE, type Template } from './plan.ts';
-import { quote, report, suggestion } from './problems.ts';
-
-/** What the references of one step can mean. */
-export interface Scope {
-  readonly problems: Problem[];
-  readonly step: number;
-  /** Index of each step by its name. */
-  readonly names: ReadonlyMap<string, number>;
-  readonly stepCount: number;
-  /** Loop variable that holds here; null = none. */
-  readonly loop: string | null;
-  /** The workflow's arguments; undefined = they are no JSON object, so nothing about them is checked. */
-  readonly args: Json | undefined;
-  /** Index of a step whose fan-out binds this loop variable, or -1. Only asked where a reference is wrong. */
-  loopOwner(name: string): number;
-}
-
-/** Source of a reference nobody knows. */
-export const UNKNOWN = -3;
-
-const POSITIONAL = /^\$(0|[1-9]\d{0,5})$/;
-const LOOKS_LIKE_A_NAME = /^\$?[\w.-]+$/;
-
-/** Index of a step, `ARGUMENTS`, `LOOP_VARIABLE` or `UNKNOWN`. */
-export function sourceOf(name: string, scope: Scope): number {
-  if (name === scope.loop) return LOOP_VARIABLE;
-  if (name === '$arguments') return ARGUMENTS;
-  const positional = POSITIONAL.exec(name)?.[1];
-  if (positional !== undefined) return Number(positional) < scope.stepCount ? Number(positional) : UNKNOWN;
-  return scope.names.get(name) ?? UNKNOWN;
-}
+import { ARGUMENTS, type Hole, type Template } from './plan.ts';
+import { quote, report } from './problems.ts';
+import { explainUnknown, type Scope, sourceOf, UNKNOWN } from './scope.ts';
 
 /** True when JSON text may hold a reference or an escaped brace; `\u` may hide either. */
 export function mayReferTo(text: string): boolean {
@@ -160,7 +131,12 @@ function writeRef(walk: Walk, object: { readonly [key: string]: Json }): void {
   const fallback = Object.hasOwn(object, 'default') ? (object.default as Json) : undefined;
   const target = refTarget(walk, object, at);
   if (fallback !== undefined && holdsReference(fallback)) {
-    problem(walk, `${place(walk)}.default`, 'INVALID_VALUE', 'a default is plain data; it may hold no reference');
+    problem(
+      walk,
+      `${place(walk)}.default`,
+      'INVALID_VALUE',
+      'a default is plain data; it may hold no reference',
+    );
   }
   writeHole(walk, target, fallback === undefined ? null : JSON.stringify(fallback), false, at);
 }
@@ -170,14 +146,31 @@ function refTarget(walk: Walk, object: { readonly [key: string]: Json }, at: str
   for (const key of Object.keys(object)) {
     if (key === '$ref' || key === 'path' || key === 'default') continue;
     wrong = true;
-    problem(walk, `${place(walk)}.${formatPath('', [key])}`, 'INVALID_VALUE', 'a $ref has only "path" and "default" beside it');
+    problem(
+      walk,
+      `${place(walk)}.${formatPath('', [key])}`,
+      'INVALID_VALUE',
+      'a $ref has only "path" and "default" beside it',
+    );
   }
   const name = object.$ref;
   const path = Object.hasOwn(object, 'path') ? object.path : '';
-  if (typeof name !== 'string') return problem(walk, at, 'INVALID_VALUE', 'the source of a $ref is the name of a step, "$arguments" or a loop variable');
-  if (typeof path !== 'string') return problem(walk, `${place(walk)}.path`, 'INVALID_PATH', 'the path of a $ref is text such as "output.images[0].url"');
+  if (typeof name !== 'string')
+    return problem(
+      walk,
+      at,
+      'INVALID_VALUE',
+      'the source of a $ref is the name of a step, "$arguments" or a loop variable',
+    );
+  if (typeof path !== 'string')
+    return problem(
+      walk,
+      `${place(walk)}.path`,
+      'INVALID_PATH',
+      'the path of a $ref is text such as "output.images[0].url"',
+    );
   const source = sourceOf(name, walk.scope);
-  if (source === UNKNOWN) return unknownSource(walk, name, at);
+  if (source === UNKNOWN) return problem(walk, at, 'UNKNOWN_REF', explainUnknown(name, walk.scope));
   const target = follow(walk, source, path, parsePath(path), `${place(walk)}.path`);
   return wrong ? null : target;
 }
@@ -188,25 +181,12 @@ function follow(walk: Walk, source: number, text: string, parsed: ParsedPath, at
   const { segments } = parsed;
   if (source < 0 || segments.length === 0) return { source, path: segments };
   if (segments[0] === 'output') return { source, path: segments.slice(1) };
-  return problem(walk, at, 'INVALID_PATH', `a path into a step starts with output: ${quote(formatPath('output', segments))} instead of ${quote(text)}`);
-}
-
-function unknownSource(walk: Walk, name: string, at: string): null {
-  const { scope } = walk;
-  const owner = scope.loopOwner(name);
-  if (owner >= 0) {
-    return problem(walk, at, 'UNKNOWN_REF', `${quote(name)} is the loop variable of steps[${owner}] and holds only in that step's input`);
-  }
-  if (name.includes('#') || name.includes('/')) {
-    return problem(walk, at, 'UNKNOWN_REF', `no step is called ${quote(name)}; to pass a "$ref" on as data, put it into the arguments and refer to them`);
-  }
-  return problem(walk, at, 'UNKNOWN_REF', `no step is called ${quote(name)}${suggestion(name, knownNames(scope), scope.problems)}`);
-}
-
-function* knownNames(scope: Scope): Generator<string> {
-  if (scope.loop !== null) yield scope.loop;
-  yield '$arguments';
-  yield* scope.names.keys();
+  return problem(
+    walk,
+    at,
+    'INVALID_PATH',
+    `a path into a step starts with output: ${quote(formatPath('output', segments))} instead of ${quote(text)}`,
+  );
 }
 
 function holdsReference(value: Json): boolean {
@@ -257,7 +237,12 @@ function writeText(walk: Walk, text: string): void {
 function expressionTarget(walk: Walk, expression: string, at: string): Target {
   const text = expression.trim();
   if (text.length > MAX_PATH_LENGTH) {
-    return problem(walk, at, 'TOO_LONG', `what stands between {{ and }} has at most ${MAX_PATH_LENGTH} characters`);
+    return problem(
+      walk,
+      at,
+      'TOO_LONG',
+      `what stands between {{ and }} has at most ${MAX_PATH_LENGTH} characters`,
+    );
   }
   let whole = UNKNOWN;
   let entered: { readonly source: number; readonly rest: string } | undefined;
@@ -273,8 +258,14 @@ function expressionTarget(walk: Walk, expression: string, at: string): Target {
   if (whole !== UNKNOWN) return { source: whole, path: [] };
   if (entered !== undefined) return follow(walk, entered.source, entered.rest, parsePath(entered.rest), at);
   const head = /^[^.[]*/.exec(text)?.[0] ?? '';
-  if (LOOKS_LIKE_A_NAME.test(head)) return unknownSource(walk, head, at);
-  return problem(walk, at, 'INVALID_PATH', `${quote(`{{${expression}}}`)} is no reference such as {{step.output.text}}; two literal braces are written \\{{`);
+  if (LOOKS_LIKE_A_NAME.test(head)) return problem(walk, at, 'UNKNOWN_REF', explainUnknown(head, walk.scope));
+  return problem(
+    walk,
+    at,
+    'INVALID_PATH',
+    `${quote(`{{${expression}}}`)} is no reference such as {{step.output.text}}; two literal braces are written \\{{`,
+  );
 }
 
+const LOOKS_LIKE_A_NAME = /^\$?[\w.-]+$/;
 const ENTERS_OUTPUT = /^output(?:$|[.[])/;

@@ -47,11 +47,13 @@ export async function connectRedis(options: ConnectOptions): Promise<RedisConnec
 
 /** Lets commands under way finish, then closes; closes at once when there is no connection. Idempotent. */
 export async function closeRedis(connection: RedisConnection): Promise<void> {
-  if (connection.status === 'end') return;
+  const { status } = connection;
+  if (status === 'end') return;
   const ended = new Promise<void>((resolve) => connection.once('end', resolve));
-  if (connection.status === 'ready') await connection.quit().catch(() => connection.disconnect());
+  if (status === 'ready') await connection.quit().catch(() => connection.disconnect());
   else connection.disconnect();
-  if ((connection.status as string) !== 'end') await ended;
+  // Between two attempts to reconnect there is no socket whose end ioredis would report.
+  if (status !== 'reconnecting' && status !== 'close' && status !== 'wait') await ended;
 }
 
 function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs: number): Promise<void> {

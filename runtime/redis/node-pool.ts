@@ -15,6 +15,8 @@ interface PoolEvents {
   message(channel: string, message: string): void;
   /** Everything subscribed on this node is subscribed no more, or may not be. */
   lost(node: string): void;
+  /** A slot is served elsewhere: some of what is subscribed on this node may be gone. */
+  moved(node: string): void;
 }
 
 interface Connection {
@@ -50,6 +52,10 @@ export class NodePool {
 
   isOpen(node: string): boolean {
     return this.#open.get(node)?.client.status === 'ready';
+  }
+
+  openNodes(): string[] {
+    return [...this.#open.keys()];
   }
 
   async connect(node: string): Promise<Redis> {
@@ -113,8 +119,8 @@ export class NodePool {
     // The failure reaches the caller through the promise of the command.
     client.on('error', () => undefined);
     client.on('smessage', (channel: string, message: string) => this.#events.message(channel, message));
-    // Redis ended a subscription by itself: the slot went elsewhere.
-    client.on('moved', () => this.#events.lost(node));
+    // Redis answered MOVED, or ended a subscription by itself.
+    client.on('moved', () => this.#events.moved(node));
     client.once('end', () => {
       if (this.#open.get(node)?.client === client) this.#drop(node);
     });

@@ -44,6 +44,8 @@ interface Subscription {
   node: string | undefined;
   /** Had a place before: the next one ends a gap. */
   served: boolean;
+  /** The search for a place under way. */
+  placing: Promise<void> | undefined;
   readonly confirmed: PromiseWithResolvers<void>;
 }
 
@@ -65,15 +67,18 @@ class ShardSubscriber implements Subscriber {
   readonly #onError: (error: Error) => void;
   readonly #refresh: NodeJS.Timeout;
   readonly #closing = new AbortController();
-  #repairing: Promise<void> | undefined;
+  /** Nodes that said a slot has moved, to be verified. */
+  readonly #suspects = new Set<string>();
+  #verifying = false;
 
   constructor(target: RedisTarget, options: SubscriberOptions) {
     this.#onError = options.onError ?? (() => undefined);
     this.#pool = new NodePool(target, options, {
       message: (channel, message) => this.#deliver(channel, message),
       lost: (node) => this.#displace(node),
+      moved: (node) => this.#verify([node]),
     });
-    this.#refresh = setInterval(() => void this.#verify(), options.refreshMs ?? REFRESH_MS);
+    this.#refresh = setInterval(() => this.#verify(this.#pool.openNodes()), options.refreshMs ?? REFRESH_MS);
     this.#refresh.unref();
   }
 
@@ -92,7 +97,7 @@ class ShardSubscriber implements Subscriber {
     if (subscription === undefined) {
       const confirmed = Promise.withResolvers<void>();
       confirmed.promise.catch(() => undefined);
-      subscription = { channel, listeners: new Set(), node: undefined, served: false, confirmed };
+      subscription = { channel, listeners: new Set(), node: undefined, served: false, placing: undefined, confirmed };
       this.#subscriptions.set(channel, subscription);
       this.#repair();
     }
@@ -114,14 +119,13 @@ class ShardSubscriber implements Subscriber {
   }
 
   async close(): Promise<void> {
-    if (!this.#closing.signal.aborted) {
-      clearInterval(this.#refresh);
-      this.#closing.abort();
-      for (const { confirmed } of this.#subscriptions.values()) confirmed.reject(closed());
-      this.#subscriptions.clear();
-    }
+    const searches = [...this.#subscriptions.values()].map(({ placing }) => placing);
+    clearInterval(this.#refresh);
+    this.#closing.abort();
+    for (const { confirmed } of this.#subscriptions.values()) confirmed.reject(closed());
+    this.#subscriptions.clear();
     await this.#pool.close();
-    await this.#repairing;
+    await Promise.all(searches);
   }
 
   #deliver(channel: string, message: string): void {
@@ -135,22 +139,26 @@ class ShardSubscriber implements Subscriber {
     this.#repair();
   }
 
-  /** Rule 2. One repair runs at a time; it ends when every channel has a place. */
+  /** Rule 2. Channels look for their places independently: a frozen node holds up its own only. */
   #repair(): void {
-    this.#repairing ??= this.#placeAll().finally(() => {
-      this.#repairing = undefined;
-      if (!this.#closing.signal.aborted && this.#placeless().length > 0) this.#repair();
-    });
+    for (const subscription of this.#subscriptions.values()) {
+      if (subscription.node !== undefined || subscription.placing !== undefined) continue;
+      subscription.placing = this.#search(subscription).finally(() => {
+        subscription.placing = undefined;
+      });
+    }
   }
 
-  async #placeAll(): Promise<void> {
-    for (let attempt = 1; this.#placeless().length > 0; attempt += 1) {
-      const results = await Promise.allSettled(this.#placeless().map((subscription) => this.#place(subscription)));
-      if (this.#closing.signal.aborted) return;
-      const failed = results.filter((result) => result.status === 'rejected');
-      if (failed.length === 0) continue;
-      this.#onError(failed[0]?.reason as Error);
-      await pause(reconnectDelayMs(attempt), undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
+  async #search(subscription: Subscription): Promise<void> {
+    const { signal } = this.#closing;
+    for (let attempt = 1; subscription.node === undefined && this.#isWanted(subscription); attempt += 1) {
+      try {
+        await this.#place(subscription);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#onError(error as Error);
+        await pause(reconnectDelayMs(attempt), undefined, { signal, ref: false }).catch(() => undefined);
+      }
     }
   }
 
@@ -168,7 +176,7 @@ class ShardSubscriber implements Subscriber {
 
   async #placed(subscription: Subscription, node: string): Promise<void> {
     const { channel } = subscription;
-    if (this.#subscriptions.get(channel) !== subscription) return this.#pool.unsubscribe(node, channel);
+    if (!this.#isWanted(subscription)) return this.#pool.unsubscribe(node, channel);
     // The connection may have ended between its answer and now: then `lost` came too early to see this place.
     if (!this.#pool.isOpen(node)) throw new Error(`The connection to ${node} ended.`);
     subscription.node = node;
@@ -177,24 +185,35 @@ class ShardSubscriber implements Subscriber {
     subscription.served = true;
   }
 
-  /** Rule 4. */
-  async #verify(): Promise<void> {
-    await Promise.all(
-      [...this.#subscriptions.values()].map(async (subscription) => {
-        const { node, channel } = subscription;
-        if (node === undefined) return;
-        const stays = await this.#pool.subscribe(node, channel).then(
-          (movedTo) => movedTo === undefined,
-          () => false,
-        );
-        if (!stays && subscription.node === node) subscription.node = undefined;
-      }),
-    );
-    if (this.#placeless().length > 0) this.#repair();
+  /** Rule 4. One round at a time; nodes named meanwhile come after it. */
+  #verify(nodes: readonly string[]): void {
+    for (const node of nodes) this.#suspects.add(node);
+    if (this.#verifying) return;
+    this.#verifying = true;
+    void this.#verifySuspects().finally(() => {
+      this.#verifying = false;
+    });
   }
 
-  #placeless(): Subscription[] {
-    return [...this.#subscriptions.values()].filter(({ node }) => node === undefined);
+  async #verifySuspects(): Promise<void> {
+    for (const suspect of this.#suspects) {
+      this.#suspects.delete(suspect);
+      const there = [...this.#subscriptions.values()].filter(({ node }) => node === suspect);
+      await Promise.all(
+        there.map(async (subscription) => {
+          const stays = await this.#pool.subscribe(suspect, subscription.channel).then(
+            (movedTo) => movedTo === undefined,
+            () => false,
+          );
+          if (!stays && subscription.node === suspect) subscription.node = undefined;
+        }),
+      );
+      this.#repair();
+    }
+  }
+
+  #isWanted(subscription: Subscription): boolean {
+    return this.#subscriptions.get(subscription.channel) === subscription;
   }
 }
 

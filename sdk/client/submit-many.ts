@@ -103,14 +103,17 @@ export async function* submitMany(
       while (room()) {
         const next = iterator.next();
         const { done, value } = next instanceof Promise ? await next : next;
-        if (done === true) exhausted = true;
-        else add(value);
+        if (done !== true) {
+          add(value);
+          continue;
+        }
+        exhausted = true;
+        wake.resolve();
       }
     } catch (error) {
       fail(error);
     } finally {
       filling = false;
-      wake.resolve();
     }
   }
 

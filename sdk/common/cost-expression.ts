@@ -78,10 +78,11 @@ function tokenize(source: string): Token[] {
   const end = source.trimEnd().length;
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < end) {
-    const at = TOKEN.lastIndex;
+    const from = TOKEN.lastIndex;
     const match = TOKEN.exec(source);
-    if (match === null) throw new CostProblem(`unexpected text at character ${at + 1}`);
-    const [, number, name, string, mark] = match;
+    if (match === null) throw new CostProblem(`unexpected text at character ${from + 1}`);
+    const [all, number, name, string, mark] = match;
+    const at = from + all.length - all.trimStart().length;
     if (number !== undefined) tokens.push({ kind: 'number', text: number, at });
     else if (name !== undefined) tokens.push({ kind: 'name', text: name, at });
     else if (string !== undefined) tokens.push({ kind: 'string', text: string, at });

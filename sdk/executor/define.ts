@@ -99,6 +99,7 @@ export function defineExecutor<
     const value = resources[name] ?? 0;
     if (!(Number.isSafeInteger(value) && value >= 0)) wrong(`resources.${name} is a whole number from 0`);
   }
+  if (typeof cost === 'number' && !(Number.isFinite(cost) && cost >= 0)) wrong('cost must be finite and not negative');
   const costText = cost === undefined ? '' : String(cost);
   if (costText !== '') {
     const compiled = compileCost(costText);

@@ -9,6 +9,7 @@
 -- use: cell queue facts
 local out = {}
 local lease_until = now + A[3]
+prefetch_items(A[4])
 for i = 1, #A[4] do
   -- item = {ref, token, start age ms (-1 = not started), attempt timeout ms (0 = none)}
   local it = A[4][i]

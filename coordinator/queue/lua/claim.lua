@@ -49,7 +49,7 @@ local pools = {}
 local function head_of(class)
   local p = pools[class]
   if not p then
-    p = {list = {}, i = 1, size = 0, from = 0, taken = {}, dry = false}
+    p = {list = {}, i = 1, size = 0, from = 0, taken = {}, dry = false, clocks = {}}
     pools[class] = p
   end
   if p.i > p.size and not p.dry then
@@ -58,6 +58,9 @@ local function head_of(class)
     p.i, p.size = 1, #p.list
     p.from = p.from + p.size / 2
     p.dry = p.size < want * 2
+    local refs = {}
+    for k = 1, p.size, 2 do refs[#refs + 1] = sub(p.list[k], 12) end
+    prefetch(refs, true)
   end
   return p
 end
@@ -110,7 +113,8 @@ while open > 0 do
             zadd(P .. 'p:wf:' .. rec.w.wid, string.format('%.0f', score), member .. '|' .. class)
           else
             p.taken[#p.taken + 1] = member
-            p.last = score
+            local band = 2 - floor(score / BAND_SHIFT)
+            p.clocks['V' .. band] = score - (2 - band) * BAND_SHIFT
             if not fence then fence = tonumber(call('HGET', KEYS[1], 'fence') or 0) end
             fence_used = fence_used + 1
             j[J.token] = string.format('%x', fence + fence_used) .. '.' .. random
@@ -136,17 +140,15 @@ end
 
 if fence_used > 0 then call('HSET', KEYS[1], 'fence', string.format('%.0f', fence + fence_used)) end
 for class, p in pairs(pools) do
-  if #p.taken > 0 then
-    bulk('ZREM', P .. 'q:' .. class, p.taken)
-    if p.dry and p.i > p.size then
-      if call('EXISTS', P .. 'q:' .. class) == 0 then call('DEL', P .. 'v:' .. class) end
-    elseif p.last then
-      local band = 2 - floor(p.last / BAND_SHIFT)
-      call('HSET', P .. 'v:' .. class, 'V' .. band, string.format('%.0f', p.last - (2 - band) * BAND_SHIFT))
-    end
+  if #p.taken > 0 then bulk('ZREM', P .. 'q:' .. class, p.taken) end
+  p.empty = p.i > p.size and (p.dry or call('EXISTS', P .. 'q:' .. class) == 0)
+  if not p.empty then
+    for field, value in pairs(p.clocks) do call('HSET', P .. 'v:' .. class, field, string.format('%.0f', value)) end
+    -- Work is left and nobody here wants it: pass the wake-up on.
+    grown[class] = 1
+  elseif #p.taken > 0 then
+    call('DEL', P .. 'v:' .. class)
   end
-  -- Work is left and nobody here wants it: pass the wake-up on.
-  if not (p.dry and p.i > p.size) then grown[class] = 1 end
 end
 for a = 1, #asks do
   short[a] = left[a]
@@ -154,14 +156,14 @@ for a = 1, #asks do
     for c = 1, #asks[a][3] do
       local class = asks[a][3][c]
       local p = pools[class]
-      if p and p.dry and p.i > p.size and not p.registered then
+      if p and p.empty and not p.registered and limits[a][asks[a][4][c]] > 0 then
         p.registered = true
         call('ZADD', P .. 'i:' .. class, now, origin)
       end
     end
   end
 end
-flush_queue(origin)
+flush_queue(origin, true)
 flush(tag, origin)
 if #parts > 0 and #asks > 0 then
   local kept = {}

@@ -8,6 +8,7 @@
 -- idempotent: a job ended by the same token is answered 'done'
 -- use: cell queue facts decision
 local out, wasted = {}, 0
+prefetch_items(A[3])
 for i = 1, #A[3] do
   -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts, change | false, seen}
   local it = A[3][i]

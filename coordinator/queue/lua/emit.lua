@@ -8,6 +8,7 @@
 -- idempotent: each claim numbers its batches; one that is not newer is answered 'done'
 -- use: cell queue facts decision
 local out = {}
+prefetch_items(A[3])
 for i = 1, #A[3] do
   -- item = {ref, token, batch, inputs}
   local it = A[3][i]

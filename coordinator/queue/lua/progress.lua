@@ -8,6 +8,7 @@
 -- idempotent: progress never falls, an equal figure is not written again
 -- use: cell queue facts
 local out = {}
+prefetch_items(A[4])
 for i = 1, #A[4] do
   -- item = {ref, token, fraction, message}
   local it = A[4][i]

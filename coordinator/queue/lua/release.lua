@@ -8,6 +8,7 @@
 -- idempotent: the fence is void after the first call, so the second is answered 'lost'
 -- use: cell queue facts
 local out = {}
+prefetch_items(A[3])
 for i = 1, #A[3] do
   -- item = {ref, token, reason}
   local it = A[3][i]

@@ -9,7 +9,12 @@
 -- use: cell queue facts decision
 local out = {}
 local classes = A[4]
-for i = 1, #classes do call('HSETNX', P .. 'c', classes[i][1], classes[i][2]) end
+for i = 1, #classes do
+  if call('HSETNX', P .. 'c', classes[i][1], classes[i][2]) == 1 then
+    bus_any = true
+    bus_classes[#bus_classes + 1] = classes[i][1]
+  end
+end
 local created = {}
 for i = 1, #A[3] do
   -- item = {wid, tenant, weight, request id, number of the plan's ARGV, steps, watch, change, expire ms}
@@ -39,7 +44,7 @@ for i = 1, #A[3] do
     works[wid] = w
     event(w, {EV['workflow.created'], -1, -1, ST.unassigned})
     apply(w, item[8])
-    if item[9] > 0 then zadd(P .. 't', now + item[9], 'expire|' .. wid) end
+    if item[9] > 0 and not terminal(w.h[H.state]) then zadd(P .. 't', now + item[9], 'expire|' .. wid) end
     created[#created + 1] = wid
     out[i] = {'created', w.h[H.seq] + #w.ev}
   end

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createClient, DibsError, WaitTimeoutError, WorkflowFailedError } from '../../../sdk/client/index.ts';
 import type { DibsClient } from '../../../sdk/client/index.ts';
+import { collect } from '../../support/collect.ts';
 import { FakeWorkflowServer } from '../../support/fake-workflow-server.ts';
 
 const ECHO = { name: 'demo', steps: [{ type: 'value.echo', name: 'only', input: { a: 1 } }] };
@@ -97,10 +98,10 @@ describe('client calls', () => {
 
   it('lists over pages', async () => {
     for (let index = 0; index < 5; index++) await client.submit({ ...ECHO, name: `n${index}`, tags: index % 2 ? ['odd'] : [] });
-    const names = await Array.fromAsync(client.list({ pageSize: 2 }), ({ name }) => name);
+    const names = (await collect(client.list({ pageSize: 2 }))).map(({ name }) => name);
     expect(names).toEqual(['n4', 'n3', 'n2', 'n1', 'n0']);
     expect(server.calls.filter((method) => method === 'listWorkflows')).toHaveLength(3);
-    expect(await Array.fromAsync(client.list({ filter: 'tag=odd' }), ({ name }) => name)).toEqual(['n3', 'n1']);
+    expect((await collect(client.list({ filter: "tag=odd" }))).map(({ name }) => name)).toEqual(['n3', 'n1']);
   });
 
   it('cancels, and takes its own repeat for success', async () => {
@@ -134,8 +135,8 @@ describe('client calls', () => {
   });
 
   it('reads queues and agents', async () => {
-    expect(await Array.fromAsync(client.queues())).toMatchObject([{ name: 'value.echo', waiting: 3, requirement: null }]);
-    expect(await Array.fromAsync(client.agents())).toMatchObject([
+    expect(await collect(client.queues())).toMatchObject([{ name: 'value.echo', waiting: 3, requirement: null }]);
+    expect(await collect(client.agents())).toMatchObject([
       { id: 'agent_1', status: 'connected', types: ['value.echo'], labels: { zone: 'a' }, slots: 4, hardware: null },
     ]);
   });

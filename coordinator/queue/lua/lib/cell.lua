@@ -17,7 +17,7 @@ local jobs = {}    -- ref -> {ref, w = work, s = step index, n = ordinal, j = re
 local moved = {}   -- list of jobs to write
 local zadds, zrems, zadd_keys, zrem_keys = {}, {}, {}, {}
 
-local function bucket(wid) return P .. 'w:' .. sub(wid, 3, 5) end
+local function bucket(wid) return P .. 'w:' .. sub(wid, 3, 3) end
 
 local function split_ref(ref)
   local wid, s, n = string.match(ref, '^(%w+)-(%d+)-(%d+)$')
@@ -64,6 +64,54 @@ local function load_job(ref, want_plan)
   end
   if not w then jobs[ref] = false return false end
   return job_of(ref, w, s, n, call('HGET', bucket(wid), ref))
+end
+
+-- Reads the records of many jobs with one call per bucket; load_job then finds them.
+local function prefetch(refs, want_plan)
+  local fields, order = {}, {}
+  local asked = {}
+  for i = 1, #refs do
+    local ref = refs[i]
+    if jobs[ref] == nil and not asked[ref] then
+      asked[ref] = true
+      local wid = string.match(ref, '^(%w+)-')
+      if wid then
+        local key = bucket(wid)
+        local list = fields[key]
+        if not list then list = {} fields[key] = list order[#order + 1] = key end
+        list[#list + 1] = ref
+        if works[wid] == nil and not asked[wid] then
+          asked[wid] = true
+          list[#list + 1] = wid
+          if want_plan then list[#list + 1] = wid .. 'p' end
+        end
+      end
+    end
+  end
+  for i = 1, #order do
+    local key = order[i]
+    local list = fields[key]
+    local found = call('HMGET', key, unpack(list))
+    local k = 1
+    while k <= #list do
+      local ref = list[k]
+      local raw = found[k]
+      local wid, s, n = split_ref(ref)
+      k = k + 1
+      if list[k] == wid then
+        work_of(wid, found[k], want_plan and found[k + 1] or nil)
+        k = k + (want_plan and 2 or 1)
+      end
+      local w = works[wid]
+      if w then job_of(ref, w, s, n, raw) else jobs[ref] = false end
+    end
+  end
+end
+
+local function prefetch_items(items)
+  local refs = {}
+  for i = 1, #items do refs[i] = items[i][1] end
+  prefetch(refs, false)
 end
 
 local function touch(w)
@@ -115,7 +163,8 @@ local function bulk(command, key, list)
   for i = 1, size, 4000 do call(command, key, unpack(list, i, math.min(i + 3999, size))) end
 end
 
-local bus_works, bus_wakes, bus_any = {}, {}, false
+-- Word to the other coordinators, one message a call: JSON {origin, workflows, wake-ups, stop orders, new classes}.
+local bus_works, bus_wakes, bus_classes, bus_any = {}, {}, {}, false
 local told = {} -- {ref, token, agent, reason}: running attempts to stop
 
 -- Writes what the call touched. `tag` names the commit in cursors, `origin` the coordinator that called.
@@ -154,5 +203,7 @@ local function flush(tag, origin)
     put(key, w.wid, pack(h) .. w.log)
   end
   for i = 1, #order do bulk('HSET', order[i], writes[order[i]]) end
-  if bus_any or #told > 0 then call('SPUBLISH', P .. 'bus', pack({origin, bus_works, bus_wakes, told})) end
+  if bus_any or #told > 0 then 
+    call('SPUBLISH', P .. 'bus', cjson.encode({origin, bus_works, bus_wakes, told, bus_classes}))
+  end
 end

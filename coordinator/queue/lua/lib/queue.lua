@@ -56,23 +56,30 @@ local function enqueue(rec)
   queue_again(rec)
 end
 
-local function flush_queue(origin)
+local function flush_queue(origin, claiming)
   if seq_dirty then call('HSET', KEYS[1], 'seq', string.format('%.0f', seq_next)) end
   for class, fields in pairs(fair_dirty) do
     local list = {}
     for field, value in pairs(fields) do list[#list + 1] = field list[#list + 1] = string.format('%.0f', value) end
     bulk('HSET', P .. 'v:' .. class, list)
   end
-  -- Targeted wake-up: the coordinator that was woken longest ago, one per class that grew.
+  -- Targeted wake-up, one per class that grew: whoever waits longest, passing over who was silent for too long. A caller
+  -- that waits itself needs no message for what it adds; one that claims has had its turn.
   for class in pairs(grown) do
     local key = P .. 'i:' .. class
     local idle = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if idle[1] then
+    while idle[1] do
       call('ZREM', key, idle[1])
-      if idle[1] ~= origin and now - tonumber(idle[2]) < 10000 then
-        bus_any = true
-        bus_wakes[#bus_wakes + 1] = {idle[1], class}
+      if now - tonumber(idle[2]) < 10000 then
+        if idle[1] ~= origin then
+          bus_any = true
+          bus_wakes[#bus_wakes + 1] = {idle[1], class}
+          break
+        elseif not claiming then
+          break
+        end
       end
+      idle = call('ZRANGE', key, 0, 0, 'WITHSCORES')
     end
   end
 end

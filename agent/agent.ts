@@ -1,0 +1,331 @@
+/**
+ * The agent, put together: each part is a folder, this file only wires them. `createAgent(...)` gives a service.
+ *
+ * 1. `start` resolves when the agent is up (lock, identity, hardware, executors), connected or not; when it rejects,
+ *    nothing is left behind.
+ * 2. `ended` resolves once, whatever the way out, after everything is closed; it carries the exit code.
+ * 3. `stop` is a drain; `force` hands back. Both are idempotent.
+ */
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Offering } from './capabilities/offering.ts';
+import { ownHost } from './capabilities/own-host.ts';
+import { maxAhead } from './claim/ahead.ts';
+import { Claims } from './claim/claims.ts';
+import { CreditBook } from './claim/credits.ts';
+import { Slots, autoSlots } from './claim/slots.ts';
+import type { AgentConfig } from './config.ts';
+import { CoordinatorWatch } from './drain/coordinator-lost.ts';
+import { DrainControl } from './drain/drain.ts';
+import { endOf } from './drain/ending.ts';
+import type { AgentEnd } from './drain/ending.ts';
+import { ExitTimer } from './drain/exit-timer.ts';
+import { probeHardware } from './hardware/hardware.ts';
+import { Vitals } from './heartbeat/vitals.ts';
+import type { ArtifactGateway, JobHost } from './jobs/contract.ts';
+import type { HostLog as Log } from './jobs/log.ts';
+import { CoordinatorArtifacts } from './link/artifacts.ts';
+import { BlobCache } from './link/blob-cache.ts';
+import { channelCredentials, tokenReader } from './link/credentials.ts';
+import { loadIdentity } from './link/identity.ts';
+import { dispatch } from './link/inbound.ts';
+import { Link } from './link/link.ts';
+import type { LinkEnd } from './link/link.ts';
+import { Outbox } from './link/outbox.ts';
+import { FileSpool } from './link/spool.ts';
+import { UnackedCompletions } from './link/unacked.ts';
+import { ControlServer, askAgent } from './status/control.ts';
+import type { ControlCommand } from './status/control.ts';
+import { controlPath } from './status/control-path.ts';
+import { takeLock } from './status/lock.ts';
+import { snapshot } from './status/snapshot.ts';
+import type { AgentSnapshot, SnapshotParts } from './status/snapshot.ts';
+import { StatusFile } from './status/status-file.ts';
+import { programVersion } from './status/version.ts';
+import type { Service } from '../runtime/service.ts';
+import { ThroughputTally } from './throughput/tally.ts';
+
+/** Revision of `agent.proto` this program speaks. */
+const PROTOCOL_REVISION = 1;
+
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly log: Log;
+  /** In place of the host the configuration describes. It gets the way to artifacts: the agent knows the coordinator. */
+  readonly createHost?: (artifacts: ArtifactGateway) => JobHost;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+}
+
+export interface AgentService extends Service {
+  readonly ended: Promise<AgentEnd>;
+  drain(reason: string): void;
+  force(reason: string): void;
+  pause(paused: boolean): void;
+  status(): AgentSnapshot;
+}
+
+export function createAgent(options: AgentOptions): AgentService {
+  return new Agent(options);
+}
+
+/** What exists once the agent is up. */
+interface Parts extends SnapshotParts {
+  readonly outbox: Outbox;
+}
+
+class Agent implements AgentService {
+  readonly name = 'agent';
+  readonly ended: Promise<AgentEnd>;
+  readonly #o: AgentOptions;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #startedAtEpochMs = Date.now();
+  readonly #drain: DrainControl;
+  readonly #closers: (() => Promise<void> | void)[] = [];
+  #starting: Promise<void> | undefined;
+  #parts: Parts | undefined;
+  #linkEnd: LinkEnd | undefined;
+  #coordinatorLost = false;
+
+  constructor(options: AgentOptions) {
+    this.#o = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#random = options.random ?? Math.random;
+    this.#drain = new DrainControl({ log: options.log, timeoutMs: options.config.drainTimeoutMs, parts: this.#drainParts() });
+    this.ended = this.#drain.ended.then((outcome) => endOf(outcome, this.#linkEnd, this.#coordinatorLost));
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      await this.#close();
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    if (this.#parts === undefined) return;
+    this.drain('stop');
+    await this.ended;
+  }
+
+  drain(reason: string): void {
+    this.#onceUp(() => this.#drain.drain(reason));
+  }
+
+  force(reason: string): void {
+    this.#onceUp(() => this.#drain.force(reason));
+  }
+
+  pause(paused: boolean): void {
+    this.#o.log.info({ paused }, paused ? 'paused: no new jobs' : 'resumed');
+    this.#parts?.claims.pause(paused);
+  }
+
+  status(): AgentSnapshot {
+    return snapshot(this.#drain.state, this.#startedAtEpochMs, this.#parts);
+  }
+
+  async #start(): Promise<void> {
+    const { config, log } = this.#o;
+    await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+    const socket = controlPath(config.stateDir);
+    const lock = await takeLock(config.stateDir, async () => (await askAgent(socket, 'status')) !== undefined);
+    this.#onClose(() => lock.release());
+    const control = new ControlServer(socket, (command) => this.#command(command));
+    await control.start();
+    this.#onClose(() => control.stop());
+
+    const parts = await this.#assemble();
+    this.#parts = parts;
+    const statusFile = new StatusFile(config.stateDir, () => this.status(), (err) => log.warn({ err }, 'status file'));
+    statusFile.start();
+    this.#onClose(() => statusFile.stop());
+    const startedAt = this.#now();
+    const exits = new ExitTimer({
+      now: this.#now,
+      rules: config.exit,
+      view: () => ({ startedAt, idleSince: parts.claims.idleSince, finished: parts.claims.counts.finished }),
+      leave: (reason) => this.drain(reason),
+    });
+    exits.start();
+    this.#onClose(() => exits.stop());
+    void parts.link.start().then((end) => {
+      this.#linkEnd = end;
+      if (end.kind === 'refused') this.force('the credential was refused');
+    });
+  }
+
+  /** Makes the parts and ties them together; each puts its way to close on the stack. */
+  async #assemble(): Promise<Parts> {
+    const { config, log } = this.#o;
+    const now = this.#now;
+    const random = this.#random;
+    const identity = await loadIdentity(config.stateDir);
+    const name = config.name === '' ? hostname() : config.name;
+    const version = programVersion();
+    const unacked = await this.#openUnacked();
+    const credentials = channelCredentials(config.tls);
+    const token = tokenReader(config.token);
+
+    const cache = new BlobCache({ folder: join(config.cacheDir, 'artifacts'), maxBytes: config.cacheMaxBytes });
+    const artifacts = new CoordinatorArtifacts({ address: () => link.address, credentials, token, cache });
+    this.#onClose(() => artifacts.close());
+    const probing = probeHardware(config.stateDir);
+    let gpuUuids: readonly string[] = [];
+    const { types, executors, cacheDir } = config;
+    const host =
+      this.#o.createHost?.(artifacts) ?? ownHost({ types, executors, cacheDir, artifacts, log, gpuUuids: () => gpuUuids });
+    this.#onClose(() => host.stop());
+    await host.start();
+    const { hardware, missing } = await probing;
+    gpuUuids = hardware.gpus.map(({ uuid }) => uuid);
+    for (const { probe, reason } of missing) log.warn({ probe, reason }, 'hardware probe');
+
+    const tally = new ThroughputTally();
+    const outbox = new Outbox({ now, credits: () => claims.nextCredits() });
+    const offering = new Offering({
+      executors: host.executors,
+      labels: config.labels,
+      hardware,
+      slots: (offered) => slotsFor(config, hardware.cpuCores, offered.map(({ concurrency }) => concurrency)),
+      changed: (advertisement) => outbox.advertise(advertisement),
+    });
+    const { offered, left } = offering.selection;
+    for (const { type, reason } of left) log.info({ capability: type, reason }, 'not offered');
+    if (offered.length === 0) log.warn({}, 'this agent offers nothing');
+    const prefetch = config.exit.afterJobs === undefined ? config.prefetch : 0;
+    const slots = new Slots(offering.slots, maxAhead(prefetch), offered.map(({ type, concurrency }) => [type, concurrency]));
+    const credits = new CreditBook();
+    const claims = new Claims({ slots, credits, host, executors: offered, outbox, unacked, tally, prefetch, log, now });
+    this.#onClose(() => claims.stop());
+
+    const vitals = new Vitals({
+      folder: config.stateDir,
+      hardware,
+      host,
+      tally,
+      random,
+      load: slots,
+      held: () => claims.heldReports(),
+      send: (heartbeat) => outbox.heartbeat(heartbeat),
+      sawGpus: (gpus) => offering.sawGpus(gpus),
+    });
+    vitals.start();
+    this.#onClose(() => vitals.stop());
+    const watch = new CoordinatorWatch(config.onCoordinatorLost, {
+      dropWaiting: () => claims.dropWaiting('no coordinator for a whole lease'),
+      stop: () => {
+        this.#coordinatorLost = true;
+        this.force('no coordinator for a whole lease');
+      },
+    });
+    this.#onClose(() => watch.stop());
+
+    const inbound = {
+      acks: claims.acks.bind(claims),
+      cancels: claims.cancels.bind(claims),
+      offers: claims.offers.bind(claims),
+      pause: this.pause.bind(this),
+      drain: this.drain.bind(this),
+    };
+    const link: Link = new Link({
+      addresses: config.coordinators,
+      credentials,
+      token,
+      outbox,
+      log,
+      now,
+      random,
+      handlers: {
+        hello: () => ({
+          ...identity,
+          name,
+          version,
+          advertisement: offering.advertisement,
+          held: claims.heldReports(),
+          protocolRevision: PROTOCOL_REVISION,
+        }),
+        live: (welcome) => {
+          watch.live(welcome.leaseMs);
+          claims.live(welcome);
+          vitals.live(welcome.heartbeatIntervalMs);
+          if (claims.closed === 'draining') outbox.drain({ reason: 'draining', deadlineMs: 0 });
+        },
+        message: (down) => dispatch(down, inbound, log),
+        lost: () => {
+          watch.lost();
+          vitals.lost();
+        },
+      },
+    });
+    this.#onClose(() => link.stop());
+    return { agentId: identity.agentId, name, version, slots, claims, offering, link, unacked, tally, outbox };
+  }
+
+  async #openUnacked(): Promise<UnackedCompletions> {
+    const { config, log } = this.#o;
+    const unacked = new UnackedCompletions({
+      now: this.#now,
+      spool: new FileSpool(join(config.stateDir, 'spool'), this.#now),
+      spoolFailed: (err) => log.error({ err }, 'results cannot be kept on disk'),
+    });
+    const left = await unacked.load();
+    if (left > 0) log.info({ results: left }, 'results of an earlier run wait to be acknowledged');
+    this.#onClose(() => unacked.close());
+    return unacked;
+  }
+
+  #drainParts(): ConstructorParameters<typeof DrainControl>[0]['parts'] {
+    return {
+      announce: (reason, deadlineMs) => this.#parts?.outbox.drain({ reason, deadlineMs }),
+      finishHeld: async () => {
+        this.#parts?.claims.drain();
+        await this.#parts?.claims.whenIdle();
+      },
+      handBack: () => this.#parts?.claims.handBack({ reason: 'SHUTDOWN', message: 'The agent stops now.' }),
+      settle: async (timeoutMs) => {
+        const live = this.#parts?.link.state === 'live';
+        await this.#parts?.unacked.whenEmpty(live ? timeoutMs : 0);
+      },
+      close: () => this.#close(),
+    };
+  }
+
+  #command(command: ControlCommand): AgentSnapshot {
+    if (command === 'drain') this.drain('dibs-agent drain');
+    else if (command === 'stop') this.force('dibs-agent stop');
+    else if (command !== 'status') this.pause(command === 'pause');
+    return this.status();
+  }
+
+  /** At once, or as soon as a start under way has come to its end. */
+  #onceUp(act: () => void): void {
+    if (this.#parts !== undefined) act();
+    else void this.#starting?.then(act, () => {});
+  }
+
+  #onClose(close: () => Promise<void> | void): void {
+    this.#closers.push(close);
+  }
+
+  /** In the opposite order of making: the link goes before the executors, the lock last. */
+  async #close(): Promise<void> {
+    for (const close of this.#closers.splice(0).toReversed()) {
+      try {
+        await close();
+      } catch (err) {
+        this.#o.log.warn({ err }, 'closing a part of the agent failed');
+      }
+    }
+  }
+}
+
+function slotsFor(config: AgentConfig, cores: number, concurrency: readonly number[]): number {
+  if (config.exit.afterJobs !== undefined) return Math.min(config.exit.afterJobs, autoSlots(cores, concurrency));
+  return config.slots === 'auto' ? autoSlots(cores, concurrency) : config.slots;
+}

@@ -1,0 +1,30 @@
+/**
+ * What a coordinator says, handed to whom it concerns.
+ *
+ * 1. Acks before cancels before offers: room is made before it is filled.
+ */
+import type { HostLog as Log } from '../jobs/log.ts';
+import type { CancelJob, CompletionAck, Control, Down, Offer } from './wire.ts';
+
+export interface Inbound {
+  acks(acks: readonly CompletionAck[]): void;
+  cancels(cancels: readonly CancelJob[]): void;
+  offers(offers: readonly Offer[]): void;
+  pause(paused: boolean): void;
+  drain(reason: string): void;
+}
+
+export function dispatch(down: Down, to: Inbound, log: Log): void {
+  if (down.acks.length > 0) to.acks(down.acks);
+  if (down.cancels.length > 0) to.cancels(down.cancels);
+  if (down.offers.length > 0) to.offers(down.offers);
+  for (const { type, model, queuedCost } of down.preloads) log.debug({ capability: type, model, queuedCost }, 'preload hint');
+  if (down.control !== null) control(down.control, to, log);
+}
+
+function control({ action, note }: Control, to: Inbound, log: Log): void {
+  log.info({ action, note }, 'an operator says');
+  if (action === 'pause' || action === 'resume') to.pause(action === 'pause');
+  else if (action === 'drain') to.drain(note === '' ? 'an operator asked for it' : note);
+  else log.warn({ action }, 'this agent does not know that action; it is ignored');
+}

@@ -1,0 +1,207 @@
+/**
+ * The claim loop of one cell: puts the open credits of this coordinator's agents to the store and hands out what they
+ * win.
+ *
+ * Invariants:
+ * 1. One claim per cell is under way at a time; `number` names it, so a repeat brings the same jobs.
+ * 2. A class that came up short is dry until something says otherwise: an enqueue here, a wake-up, the poll.
+ *    Nothing is asked of dry classes, so an idle fleet makes no calls but the poll.
+ * 3. Credits asked for are reserved until the claim is back.
+ */
+import type { ClaimAsk, Grant } from '../queue/items.ts';
+import type { Cell } from '../queue/keys.ts';
+import { parseJobRef } from '../queue/keys.ts';
+import type { Store } from '../queue/store.ts';
+import type { Plan } from '../workflow/plan.ts';
+import { readPlan } from '../workflow/plan-codec.ts';
+import { readHead } from '../workflow/view.ts';
+import type { WorkflowView } from '../workflow/view.ts';
+import type { Credit } from './credit.ts';
+
+/** Jobs asked for one agent in one call: keeps a script call under a millisecond. */
+const MAX_PER_ASK = 64;
+/** Jobs asked for in one call. */
+const MAX_PER_CLAIM = 256;
+
+/** An agent as the claim loop sees it. */
+export interface Claimant {
+  readonly agentId: string;
+  readonly credit: Credit;
+  /** Classes it can run, in this cell, by step type. */
+  classesIn(cell: Cell): ReadonlyMap<string, readonly string[]>;
+  take(job: ClaimedJob): void;
+}
+
+export interface ClaimedJob {
+  readonly ref: string;
+  readonly wid: string;
+  readonly step: number;
+  readonly ordinal: number;
+  readonly token: string;
+  readonly attempt: number;
+  readonly cost: number;
+  /** '' = the plan's literal input. */
+  readonly input: string;
+  readonly slot: number;
+  /** The workflow as the claim left it; undefined where it is too large to travel. */
+  readonly view: WorkflowView | undefined;
+  readonly plan: Plan;
+  readonly claimId: string;
+}
+
+export interface ClaimerOptions {
+  readonly cell: Cell;
+  readonly store: Store;
+  readonly claimants: () => readonly Claimant[];
+  /** Another cell may have what this one lacks. */
+  readonly onShort: (cell: Cell) => void;
+  readonly onError: (error: unknown) => void;
+  /** Workflows whose view changed by a claim here. */
+  readonly onTouched: (wid: string) => void;
+}
+
+interface Asked {
+  readonly claimant: Claimant;
+  readonly ask: ClaimAsk;
+}
+
+export class Claimer {
+  readonly #options: ClaimerOptions;
+  readonly #dry = new Set<string>();
+  #number = 0;
+  #running = false;
+  #again = false;
+  #stopped = false;
+  #turn = 0;
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options;
+  }
+
+  /** Something may be there to claim. Names = classes that grew; none = unknown, so all. */
+  wake(classes?: Iterable<string>): void {
+    if (classes === undefined) this.#dry.clear();
+    else for (const name of classes) this.#dry.delete(name);
+    this.kick();
+  }
+
+  /** Credits changed. */
+  kick(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    setImmediate(() => void this.#run());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      do {
+        this.#again = false;
+        const asked = this.#asks();
+        if (asked.length === 0) continue;
+        await this.#claim(asked);
+      } while (this.#again && !this.#stopped);
+    } catch (error) {
+      this.#options.onError(error);
+    } finally {
+      this.#running = false;
+      if (this.#again && !this.#stopped) this.kick();
+    }
+  }
+
+  #asks(): Asked[] {
+    const { cell, claimants } = this.#options;
+    const all = claimants();
+    const asked: Asked[] = [];
+    let left = MAX_PER_CLAIM;
+    // Who is asked first changes every time: no agent owns the front of the race.
+    this.#turn++;
+    for (let i = 0; i < all.length && left > 0; i++) {
+      const claimant = all[(i + this.#turn) % all.length] as Claimant;
+      const open = claimant.credit.open;
+      if (open === 0) continue;
+      const classes: string[] = [];
+      const groups: number[] = [];
+      const limits: number[] = [];
+      for (const [type, names] of claimant.classesIn(cell)) {
+        const limit = claimant.credit.openOf(type);
+        if (limit === 0) continue;
+        let grouped = false;
+        for (const name of names) {
+          if (this.#dry.has(name)) continue;
+          if (!grouped) limits.push(limit);
+          grouped = true;
+          classes.push(name);
+          groups.push(limits.length);
+        }
+      }
+      if (classes.length === 0) continue;
+      const jobs = Math.min(open, MAX_PER_ASK, left);
+      left -= jobs;
+      asked.push({ claimant, ask: [claimant.agentId, jobs, classes, groups, limits] });
+    }
+    if (left === 0) this.#again = true;
+    return asked;
+  }
+
+  async #claim(asked: readonly Asked[]): Promise<void> {
+    const { cell, store } = this.#options;
+    for (const { claimant, ask } of asked) claimant.credit.reserve(ask[1]);
+    let reply: unknown[];
+    const number = ++this.#number;
+    try {
+      reply = await store.claim(
+        cell,
+        number,
+        true,
+        asked.map(({ ask }) => ask),
+      );
+    } finally {
+      for (const { claimant, ask } of asked) claimant.credit.unreserve(ask[1]);
+    }
+    const granted = this.#deliver(asked, reply, `${store.origin}.${number}`);
+    const short = reply[0] as number[];
+    let someShort = false;
+    asked.forEach(({ ask }, index) => {
+      if ((short[index] ?? 0) === 0) return;
+      someShort = true;
+      ask[2].forEach((name, position) => {
+        const group = ask[3][position] as number;
+        if (((granted[index] as number[])[group] ?? 0) < (ask[4][group - 1] as number)) this.#dry.add(name);
+      });
+    });
+    // Credits that were open all along but not asked for: the claim was full.
+    if (someShort) this.#options.onShort(cell);
+    else this.#again = true;
+  }
+
+  /** Gives every grant to its claimant; counts grants per ask and type group. */
+  #deliver(asked: readonly Asked[], reply: readonly unknown[], claimId: string): number[][] {
+    const granted: number[][] = asked.map(() => []);
+    const plans = new Map<string, Plan>();
+    for (let i = 1; i < reply.length; ) {
+      const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
+      const view = hasHead ? readHead(reply[i++] as unknown[]) : undefined;
+      const { wid, step, ordinal } = parseJobRef(ref);
+      if (hasPlan) plans.set(wid, readPlan(reply[i++]));
+      const plan = plans.get(wid) as Plan;
+      const { claimant, ask } = asked[index] as Asked;
+      const type = plan.steps[step]?.type ?? '';
+      const position = ask[2].indexOf(plan.steps[step]?.queue ?? '');
+      const group = ask[3][position] ?? 1;
+      const counts = granted[index] as number[];
+      counts[group] = (counts[group] ?? 0) + 1;
+      claimant.credit.offered(type);
+      claimant.take({ ref, wid, step, ordinal, token, attempt, cost, input, slot, view, plan, claimId });
+      this.#options.onTouched(wid);
+    }
+    return granted;
+  }
+}

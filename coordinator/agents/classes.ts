@@ -1,0 +1,85 @@
+/**
+ * The capability classes of each cell, and the step types ever advertised, as this coordinator knows them.
+ *
+ * Invariants: a class, once registered in a cell, stays; a coordinator hears of new ones by the bus and, should that
+ * word be lost, by comparing counts every poll. `revision` rises whenever a class is learnt.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { keys } from '../queue/keys.ts';
+import type { Cell } from '../queue/keys.ts';
+import type { CapabilityClass } from '../queue/match.ts';
+import type { Requirement } from '../workflow/plan.ts';
+
+export class Classes {
+  readonly #redis: Redis | Cluster;
+  readonly #namespace: string;
+  readonly #cells: readonly Cell[];
+  readonly #needs = new Map<string, CapabilityClass>();
+  /** Per cell: names registered in Redis. */
+  readonly #registered: readonly Set<string>[];
+  #types: ReadonlySet<string> = new Set();
+  revision = 0;
+
+  constructor(redis: Redis | Cluster, namespace: string, cells: readonly Cell[]) {
+    this.#redis = redis;
+    this.#namespace = namespace;
+    this.#cells = cells;
+    this.#registered = cells.map(() => new Set());
+  }
+
+  /** Step types ever advertised to this fleet. */
+  get types(): ReadonlySet<string> {
+    return this.#types;
+  }
+
+  /** Every class known, by name. */
+  get needs(): ReadonlyMap<string, CapabilityClass> {
+    return this.#needs;
+  }
+
+  registeredIn(cell: Cell): ReadonlySet<string> {
+    return this.#registered[cell.index] as ReadonlySet<string>;
+  }
+
+  /** A class this coordinator enqueues to; the script that enqueues registers it in the cell. */
+  learn(cell: Cell, name: string, type: string, requirement: Requirement | null): void {
+    (this.#registered[cell.index] as Set<string>).add(name);
+    if (this.#needs.has(name)) return;
+    this.#needs.set(name, { type, requirement });
+    this.revision++;
+  }
+
+  /** Reads what other coordinators registered since; cheap when nothing is new. */
+  async refresh(): Promise<void> {
+    await Promise.all(
+      this.#cells.map(async (cell) => {
+        const known = this.registeredIn(cell).size;
+        if ((await this.#redis.hlen(keys.classes(cell))) === known) return;
+        for (const [name, text] of Object.entries(await this.#redis.hgetall(keys.classes(cell)))) {
+          const { type, requirement } = JSON.parse(text) as { type: string; requirement: Requirement | null };
+          this.learn(cell, name, type, requirement);
+        }
+      }),
+    );
+  }
+
+  /** Reads the step types again: another coordinator's agents may have brought new ones. */
+  async refreshTypes(): Promise<void> {
+    this.#types = new Set(await this.#redis.hkeys(keys.types(this.#namespace)));
+  }
+
+  /** Remembers step types for good; the cost formula of each is kept beside it. */
+  async addTypes(executors: readonly { readonly type: string; readonly cost: string }[]): Promise<void> {
+    const fresh = executors.filter((executor) => !this.#types.has(executor.type));
+    if (fresh.length === 0) return;
+    const fields: Record<string, string> = {};
+    for (const { type, cost } of fresh) fields[type] = cost;
+    await this.#redis.hset(keys.types(this.#namespace), fields);
+    this.#types = new Set([...this.#types, ...fresh.map((executor) => executor.type)]);
+  }
+}
+
+/** What the cell keeps of a class, JSON text. */
+export function classRecord(type: string, requirement: Requirement | null): string {
+  return JSON.stringify({ type, requirement });
+}

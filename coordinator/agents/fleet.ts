@@ -1,0 +1,141 @@
+/**
+ * The agents: sessions served here, and the record of each that every coordinator can list.
+ *
+ * Invariants: an agent has one session here, the newest; its record in Redis names the coordinator that serves it and is
+ * written on connect, on each heartbeat and on leaving; a record older than three heartbeats is shown as lost.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { AgentState } from '../../proto/gen/index.ts';
+import type { Advertisement__Output, Heartbeat__Output } from '../../proto/gen/index.ts';
+import type { Told } from '../queue/items.ts';
+import { keys } from '../queue/keys.ts';
+import { canRun } from '../queue/match.ts';
+import type { CapabilityClass, Profile } from '../queue/match.ts';
+import { profileOf } from './profiles.ts';
+import type { Session } from './session.ts';
+
+/** What Redis keeps of an agent, as JSON text. */
+export interface AgentRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly state: AgentState;
+  readonly coordinatorId: string;
+  readonly sessionId: string;
+  readonly connectedAtMs: number;
+  readonly heartbeatAtMs: number;
+  readonly advertisement: Advertisement__Output | null;
+  readonly held: number;
+  readonly throughput: Heartbeat__Output['throughput'];
+  readonly telemetry: Heartbeat__Output['telemetry'];
+}
+
+export interface FleetOptions {
+  readonly redis: Redis | Cluster;
+  readonly namespace: string;
+  readonly coordinatorId: string;
+  readonly heartbeatMs: number;
+  readonly now: () => number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Records of agents that left or were lost stay this long, milliseconds. */
+const KEEP_LOST_MS = 24 * 3_600_000;
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #connectedAt = new Map<string, number>();
+  #list: readonly Session[] = [];
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** Sessions served here that may be offered jobs. */
+  get sessions(): readonly Session[] {
+    return this.#list;
+  }
+
+  join(session: Session): void {
+    this.#sessions.set(session.agentId, session);
+    this.#connectedAt.set(session.agentId, this.#options.now());
+    this.#relist();
+    this.#write(session, AgentState.AGENT_STATE_CONNECTED, null);
+  }
+
+  leave(session: Session): void {
+    session.ended = true;
+    if (this.#sessions.get(session.agentId) !== session) return;
+    this.#sessions.delete(session.agentId);
+    this.#relist();
+    this.#write(session, session.draining ? AgentState.AGENT_STATE_DRAINING : AgentState.AGENT_STATE_LOST, null);
+  }
+
+  /** A heartbeat, a changed advertisement, a drain. */
+  update(session: Session, heartbeat: Heartbeat__Output | null): void {
+    if (this.#sessions.get(session.agentId) !== session) return;
+    const state = session.draining ? AgentState.AGENT_STATE_DRAINING : AgentState.AGENT_STATE_CONNECTED;
+    if (session.draining) this.#relist();
+    this.#write(session, state, heartbeat);
+  }
+
+  /** Hands stop orders to the agents served here; others are someone else's. */
+  tell(told: readonly Told[]): void {
+    for (const order of told) this.#sessions.get(order[2])?.stop(order);
+  }
+
+  /** Agents of the whole fleet, by id. */
+  async list(): Promise<AgentRecord[]> {
+    const { redis, namespace, now, heartbeatMs } = this.#options;
+    const key = keys.agents(namespace);
+    const records: AgentRecord[] = [];
+    const gone: string[] = [];
+    for (const [id, text] of Object.entries(await redis.hgetall(key))) {
+      const record = JSON.parse(text) as AgentRecord;
+      const silence = now() - record.heartbeatAtMs;
+      if (silence > KEEP_LOST_MS) gone.push(id);
+      else if (silence > 3 * heartbeatMs + 10_000) records.push({ ...record, state: AgentState.AGENT_STATE_LOST });
+      else records.push(record);
+    }
+    if (gone.length > 0) await redis.hdel(key, ...gone);
+    return records.toSorted((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
+  }
+
+  /** Profiles of all connected agents. */
+  async profiles(): Promise<Profile[]> {
+    return (await this.list())
+      .filter((record) => record.state === AgentState.AGENT_STATE_CONNECTED)
+      .map((record) => profileOf(record.advertisement));
+  }
+
+  #relist(): void {
+    this.#list = [...this.#sessions.values()].filter((session) => !session.draining);
+  }
+
+  #write(session: Session, state: AgentState, heartbeat: Heartbeat__Output | null): void {
+    const { redis, namespace, coordinatorId, now, onError } = this.#options;
+    const record: AgentRecord = {
+      id: session.agentId,
+      name: session.hello.name || session.agentId,
+      version: session.hello.version,
+      state,
+      coordinatorId,
+      sessionId: session.sessionId,
+      connectedAtMs: this.#connectedAt.get(session.agentId) ?? now(),
+      heartbeatAtMs: now(),
+      advertisement: session.hello.advertisement,
+      held: session.held,
+      throughput: heartbeat?.throughput ?? [],
+      telemetry: heartbeat?.telemetry ?? null,
+    };
+    redis.hset(keys.agents(namespace), session.agentId, JSON.stringify(record)).catch(onError);
+  }
+}
+
+/** How many of these profiles can run a class. */
+export function countEligible(profiles: readonly Profile[], need: CapabilityClass): number {
+  let count = 0;
+  for (const profile of profiles) if (canRun(profile, need).ok) count++;
+  return count;
+}

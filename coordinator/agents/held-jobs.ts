@@ -1,0 +1,20 @@
+/**
+ * Jobs an agent of this coordinator holds, with what is needed to answer for them.
+ *
+ * After a reconnect only id and token are known (no plan, no view): such jobs complete without speculation.
+ */
+import type { Plan } from '../workflow/plan.ts';
+import type { WorkflowView } from '../workflow/view.ts';
+
+export interface HeldJob {
+  /** `<wid>-<step>-<ordinal>` */
+  readonly ref: string;
+  readonly token: string;
+  readonly wid: string;
+  readonly step: number;
+  readonly plan: Plan | undefined;
+  /** The workflow as the claim left it. */
+  readonly view: WorkflowView | undefined;
+  /** Server's time of the last progress that was stored, milliseconds; 0 = none. */
+  progressAt: number;
+}

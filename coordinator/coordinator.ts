@@ -1,0 +1,280 @@
+/**
+ * A coordinator: the parts put together. It holds no truth; kill any, add any.
+ *
+ * The way of a job through the parts: `grpc` (parse, call, format) → `workflow` (the pure engine decides, the shell
+ * loads and commits) → `queue` (Lua) → `agents` (sessions, credits, claims) → back as fenced completions → `workflow` →
+ * `events` (log, watch).
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { agentService, artifactService, operatorService, workflowService } from '../proto/gen/load.ts';
+import { assertListenAllowed, tokenCheck } from '../runtime/auth.ts';
+import { sleep, systemClock } from '../runtime/clock.ts';
+import { newId } from '../runtime/ids.ts';
+import { Loop } from '../runtime/loop.ts';
+import { closeRedis, connectRedis } from '../runtime/redis/connect.ts';
+import { startEmbeddedRedis } from '../runtime/redis/embedded.ts';
+import type { EmbeddedRedis } from '../runtime/redis/embedded.ts';
+import { connectSubscriber } from '../runtime/redis/subscriber.ts';
+import type { Subscriber } from '../runtime/redis/subscriber.ts';
+import type { Service } from '../runtime/service.ts';
+import { Classes } from './agents/classes.ts';
+import { Claimer } from './agents/claimer.ts';
+import { Completions } from './agents/completions.ts';
+import { Fleet, countEligible } from './agents/fleet.ts';
+import { Greeter } from './agents/greeter.ts';
+import { artifactHandlers } from './artifacts/handlers.ts';
+import { ArtifactStore } from './artifacts/store.ts';
+import { DEFAULT_TIMES, listenAddress } from './config.ts';
+import type { CoordinatorConfig, CoordinatorTimes } from './config.ts';
+import { listenToBus } from './events/bus.ts';
+import { News } from './events/news.ts';
+import { agentHandlers } from './grpc/agent-service.ts';
+import { authenticator } from './grpc/caller.ts';
+import { operatorHandlers } from './grpc/operator-service.ts';
+import { GrpcServer } from './grpc/server.ts';
+import { workflowHandlers } from './grpc/workflow-service.ts';
+import { dueLoop } from './maintenance/due-loop.ts';
+import { stallSweep } from './maintenance/stall-sweep.ts';
+import { openCells } from './queue/cells.ts';
+import type { Cell } from './queue/keys.ts';
+import type { Profile } from './queue/match.ts';
+import { Reads } from './queue/reads.ts';
+import { QueueStats } from './queue/stats.ts';
+import { Store } from './queue/store.ts';
+import { Intake } from './workflow/intake.ts';
+import { Listing } from './workflow/listing.ts';
+import { Reader } from './workflow/reader.ts';
+import { Results } from './workflow/results.ts';
+import { Shell } from './workflow/shell.ts';
+
+const DEFAULT_NAMESPACE = 'dibs';
+/** Time calls under way get when the coordinator stops, milliseconds. */
+const STOP_GRACE_MS = 2000;
+/** Pause of the slow check for ends whose news was lost, milliseconds. */
+const SLOW_CHECK_MS = 5000;
+
+export interface Coordinator extends Service {
+  readonly id: string;
+  /** host:port it listens on; known after start. */
+  readonly address: string;
+}
+
+/** Connects, listens and serves on `start`; `stop` drains. */
+export function createCoordinator(config: CoordinatorConfig): Coordinator {
+  const { host } = listenAddress(config);
+  assertListenAllowed(host, config.tokens?.[0]);
+  return new RunningCoordinator(config);
+}
+
+class RunningCoordinator implements Coordinator {
+  readonly name = 'coordinator';
+  readonly id = newId('coord');
+  address = '';
+  readonly #config: CoordinatorConfig;
+  readonly #times: CoordinatorTimes;
+  /** What to undo, newest first. */
+  readonly #undo: (() => Promise<void> | void)[] = [];
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: CoordinatorConfig) {
+    this.#config = config;
+    this.#times = { ...DEFAULT_TIMES, ...config.times };
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      await this.stop();
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      for (const undo of this.#undo.toReversed()) await undo();
+    })();
+    return this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    const { log, dataDir, tokens, namespace = DEFAULT_NAMESPACE } = this.#config;
+    const { redis, subscriber, masters } = await this.#connect();
+    const cells = await openCells(redis, { namespace, count: this.#config.cells ?? 0, masters });
+    const times = this.#times;
+    const now = systemClock.now;
+    const onError = (error: unknown): void => log.error({ err: error }, 'background work failed');
+
+    const clock = { now: systemClock.monotonic, sleep: (ms: number) => sleep(systemClock, ms) };
+    const store = new Store({ redis, cells, origin: this.id, clock, leaseMs: times.leaseMs, offerMs: times.offerMs });
+    const reads = new Reads(redis);
+    const classes = new Classes(redis, namespace, cells);
+    await Promise.all([classes.refresh(), classes.refreshTypes()]);
+    const shell = new Shell({
+      store,
+      reads,
+      random: Math.random,
+      onError: (error, wid) => log.error({ err: error, workflowId: `wf_${wid}` }, 'a decision failed'),
+    });
+    const fleet = new Fleet({ redis, namespace, coordinatorId: this.id, heartbeatMs: times.heartbeatMs, now, onError });
+    const eligible = new Eligibility(fleet, classes);
+    const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
+    const results = new Results({ store, reader, now, onError });
+    const news = new News();
+    const intake = new Intake({ store, reads, classes, costOf: () => 1 });
+    const listing = new Listing({ store, reader, now });
+    const stats = new QueueStats({ redis, cells, classes, reads, now });
+
+    const claimers = cells.map(
+      (cell) =>
+        new Claimer({
+          cell,
+          store,
+          claimants: () => fleet.sessions,
+          onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
+          onTouched: (wid) => news.tell(wid),
+          onError,
+        }),
+    );
+    const claimerOf = (cell: Cell): Claimer => claimers[cell.index] as Claimer;
+    const kickAll = (): void => claimers.forEach((claimer) => claimer.kick());
+    const wakeAll = (): void => claimers.forEach((claimer) => claimer.wake());
+
+    store.onTouched = (wid) => news.tell(wid);
+    store.onTold = (told) => fleet.tell(told);
+    store.onGrown = (cell, grown) => claimerOf(cell).wake(grown);
+
+    const completions = new Completions({
+      store,
+      shell,
+      onEnded: (wid, state, job, output) => results.ended(wid, state, job, output),
+    });
+    const greeter = new Greeter({
+      coordinatorId: this.id,
+      store,
+      classes,
+      fleet,
+      completions,
+      times,
+      now,
+      onCredit: kickAll,
+      onError,
+    });
+    shell.onEnded = (wid) => results.check(wid);
+
+    const look = (wid: string): void => {
+      news.tell(wid);
+      results.check(wid);
+    };
+    await listenToBus(subscriber, cells, this.id, {
+      onWorkflows: (wids) => wids.forEach(look),
+      onWake: (cell, names) => claimerOf(cell).wake(names),
+      onTold: (told) => fleet.tell(told),
+      onClasses: () => void classes.refresh().then(wakeAll, onError),
+      onGap: () => {
+        news.tellAll();
+        wakeAll();
+      },
+    });
+
+    const loops = [
+      ...cells.flatMap((cell) => [
+        dueLoop({ cell, store, shell, intervalMs: times.dueMs, onRequeued: (at) => claimerOf(at).wake(), onError }),
+        stallSweep({
+          cell,
+          store,
+          shell,
+          intervalMs: times.sweepMs,
+          maxRecoveries: times.maxRecoveries,
+          onStalled: (ref, agent, recovered) =>
+            log.warn({ jobId: `job_${ref}`, agentId: agent, recovered }, 'a job stalled'),
+          onRequeued: (at) => claimerOf(at).wake(),
+          onError,
+        }),
+      ]),
+      new Loop({
+        name: 'poll',
+        intervalMs: times.pollMs,
+        onError,
+        run: async () => {
+          await classes.refresh();
+          await eligible.refresh();
+          wakeAll();
+          news.tellAll();
+        },
+      }),
+      new Loop({
+        name: 'slow check',
+        intervalMs: SLOW_CHECK_MS,
+        onError,
+        run: () => results.checkOlderThan(SLOW_CHECK_MS, 2000),
+      }),
+    ];
+
+    const artifacts = new ArtifactStore({ folder: `${dataDir}/artifacts` });
+    const authenticate = authenticator(tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens));
+    const frame = { authenticate, log };
+    const server = new GrpcServer((grpc) => {
+      grpc.addService(
+        workflowService,
+        workflowHandlers({ frame, store, intake, reader, listing, results, shell, news }),
+      );
+      grpc.addService(agentService, agentHandlers({ frame, greeter }));
+      grpc.addService(operatorService, operatorHandlers({ frame, fleet, stats }));
+      grpc.addService(artifactService, artifactHandlers({ frame, store: artifacts }));
+    });
+    const address = listenAddress(this.#config);
+    const port = await server.listen(address);
+    this.address = `${address.host}:${port}`;
+    for (const loop of loops) await loop.start();
+    this.#undo.push(
+      () => server.stop(STOP_GRACE_MS),
+      () => Promise.all(loops.map((loop) => loop.stop())).then(() => {}),
+      () => {
+        for (const claimer of claimers) claimer.stop();
+        greeter.drain();
+      },
+    );
+    log.info({ coordinatorId: this.id, address: this.address, cells: cells.length }, 'serving');
+  }
+
+  async #connect(): Promise<{ redis: Redis | Cluster; subscriber: Subscriber; masters: number }> {
+    const { log, redis: where } = this.#config;
+    let embedded: EmbeddedRedis | undefined;
+    if ('embedded' in where) {
+      embedded = await startEmbeddedRedis({ folder: where.embedded.folder });
+      const { stop } = embedded;
+      this.#undo.push(() => stop());
+      log.info({ pid: embedded.pid, version: embedded.version }, 'started a private Redis');
+    }
+    const target = embedded === undefined ? (where as { url: string }).url : embedded.target;
+    const onError = (error: Error): void => log.warn({ err: { message: error.message } }, 'Redis connection');
+    const redis = await connectRedis({ target, name: 'dibs-coordinator', onError });
+    this.#undo.push(() => closeRedis(redis));
+    const subscriber = await connectSubscriber({ target, name: 'dibs-coordinator', onError });
+    this.#undo.push(() => subscriber.close());
+    const masters = 'nodes' in redis ? redis.nodes('master').length : 1;
+    return { redis, subscriber, masters };
+  }
+}
+
+/** Whether some connected agent can run a class; as of the last poll. */
+class Eligibility {
+  readonly #fleet: Fleet;
+  readonly #classes: Classes;
+  #profiles: readonly Profile[] = [];
+
+  constructor(fleet: Fleet, classes: Classes) {
+    this.#fleet = fleet;
+    this.#classes = classes;
+  }
+
+  async refresh(): Promise<void> {
+    this.#profiles = await this.#fleet.profiles();
+  }
+
+  isRunnable(queue: string): boolean {
+    const need = this.#classes.needs.get(queue);
+    return need !== undefined && countEligible(this.#profiles, need) > 0;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * AgentService: one bidirectional stream per agent.
+ *
+ * Invariants: the first message is hello, anything else is refused; messages that come before the welcome is out wait
+ * for it; when the stream ends, for whatever reason, the session leaves the fleet once.
+ */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { AgentMessage__Output, CoordinatorMessage__Output } from '../../proto/gen/index.ts';
+import type { AgentHandlers, Plain } from '../../proto/gen/load.ts';
+import { toServiceError } from '../../runtime/grpc-errors.ts';
+import { newId } from '../../runtime/ids.ts';
+import { DibsError } from '../../sdk/common/errors.ts';
+import { Outbox } from '../agents/outbox.ts';
+import type { Session } from '../agents/session.ts';
+import type { Greeter } from '../agents/greeter.ts';
+import type { Frame } from './handling.ts';
+
+export interface AgentServiceParts {
+  readonly frame: Frame;
+  readonly greeter: Greeter;
+}
+
+type Stream = ServerDuplexStream<AgentMessage__Output, Plain<CoordinatorMessage__Output>>;
+
+export function agentHandlers({ frame, greeter }: AgentServiceParts): AgentHandlers {
+  return {
+    session: (stream: Stream) => {
+      const outbox = new Outbox(stream);
+      let session: Session | undefined;
+      let greeting = false;
+      const early: AgentMessage__Output[] = [];
+      let over = false;
+
+      const leave = (): void => {
+        if (over) return;
+        over = true;
+        outbox.close();
+        greeter.closed(outbox);
+        if (session !== undefined) greeter.leave(session);
+      };
+      const refuse = (error: unknown): void => {
+        if (!over) stream.emit('error', toServiceError(error, frame.log));
+        leave();
+      };
+
+      const greet = async (message: AgentMessage__Output): Promise<void> => {
+        if (!message.hello || message.hello.agentId === '') {
+          throw new DibsError('PROTOCOL_VIOLATION', 'The first message must be a hello with an agent_id.');
+        }
+        const made = await greeter.greet(newId('session'), message.hello, outbox);
+        if (over) {
+          greeter.leave(made);
+          return;
+        }
+        session = made;
+        session.receive({ ...message, hello: null } as AgentMessage__Output);
+        for (const waiting of early.splice(0)) session.receive(waiting);
+      };
+
+      stream.on('data', (message: AgentMessage__Output) => {
+        if (over) return;
+        try {
+          if (session !== undefined) session.receive(message);
+          else if (greeting) early.push(message);
+          else {
+            greeting = true;
+            frame.authenticate(stream.metadata);
+            greet(message).catch(refuse);
+          }
+        } catch (error) {
+          refuse(error);
+        }
+      });
+      stream.on('end', () => {
+        leave();
+        stream.end();
+      });
+      stream.on('cancelled', leave);
+      stream.on('error', leave);
+      stream.on('close', leave);
+    },
+  };
+}

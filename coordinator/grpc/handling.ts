@@ -1,0 +1,65 @@
+/**
+ * The frame of every handler: authenticate, call, answer; refusals become statuses with details.
+ */
+import type * as grpc from '@grpc/grpc-js';
+import { toServiceError } from '../../runtime/grpc-errors.ts';
+import type { ErrorLog } from '../../runtime/grpc-errors.ts';
+import type { Authenticate, Caller } from './caller.ts';
+
+export interface Frame {
+  readonly authenticate: Authenticate;
+  readonly log: ErrorLog;
+}
+
+/** A unary handler from a function that returns the response or throws. */
+export function unary<Request, Response>(
+  frame: Frame,
+  body: (request: Request, caller: Caller) => Promise<Response>,
+): grpc.handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    Promise.resolve()
+      .then(() => body(call.request, frame.authenticate(call.metadata)))
+      .then(
+        (response) => callback(null, response),
+        (error: unknown) => callback(toServiceError(error, frame.log)),
+      );
+  };
+}
+
+/** A server-stream handler from an async body; the signal aborts when the caller leaves. */
+export function serverStream<Request, Response>(
+  frame: Frame,
+  body: (
+    request: Request,
+    caller: Caller,
+    write: (response: Response) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<void>,
+): grpc.handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    const gone = new AbortController();
+    call.on('cancelled', () => gone.abort());
+    call.on('error', () => gone.abort());
+    call.on('close', () => gone.abort());
+    const write = async (response: Response): Promise<void> => {
+      if (gone.signal.aborted || call.write(response)) return;
+      await new Promise<void>((resolve) => {
+        const proceed = (): void => {
+          call.off('drain', proceed);
+          gone.signal.removeEventListener('abort', proceed);
+          resolve();
+        };
+        call.once('drain', proceed);
+        gone.signal.addEventListener('abort', proceed);
+      });
+    };
+    Promise.resolve()
+      .then(() => body(call.request, frame.authenticate(call.metadata), write, gone.signal))
+      .then(
+        () => call.end(),
+        (error: unknown) => {
+          if (!gone.signal.aborted) call.emit('error', toServiceError(error, frame.log));
+        },
+      );
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * OperatorService: queues and fleet, in pages ordered by name.
+ */
+import type { Agent__Output, Queue__Output } from '../../proto/gen/index.ts';
+import type { OperatorHandlers, Plain } from '../../proto/gen/load.ts';
+import { DibsError } from '../../sdk/common/errors.ts';
+import type { Fleet } from '../agents/fleet.ts';
+import type { QueueStats } from '../queue/stats.ts';
+import { unary } from './handling.ts';
+import type { Frame } from './handling.ts';
+
+const DEFAULT_PAGE = 100;
+const MAX_PAGE = 1000;
+
+export interface OperatorServiceParts {
+  readonly frame: Frame;
+  readonly fleet: Fleet;
+  readonly stats: QueueStats;
+}
+
+export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts): OperatorHandlers {
+  return {
+    listQueues: unary(frame, async (request) => {
+      const profiles = await fleet.profiles();
+      const queues = (await stats.list(profiles)).map(
+        (queue): Plain<Queue__Output> => ({
+          name: queue.name,
+          type: queue.type,
+          requirementJson: queue.requirement === null ? '' : JSON.stringify(queue.requirement),
+          waiting: queue.waiting,
+          oldestWaitMs: queue.oldestWaitMs,
+          eligibleAgents: queue.eligibleAgents,
+          parked: queue.parked,
+        }),
+      );
+      const page = pageOf(queues, (queue) => queue.name ?? '', request);
+      return { queues: page.items, nextPageToken: page.next };
+    }),
+
+    listAgents: unary(frame, async (request) => {
+      const page = pageOf(await fleet.list(), (agent) => `${agent.name}\0${agent.id}`, request);
+      const agents = page.items.map(
+        (record): Plain<Agent__Output> => ({
+          id: record.id,
+          name: record.name,
+          version: record.version,
+          state: record.state as Agent__Output['state'],
+          coordinatorId: record.coordinatorId,
+          connectedAtMs: record.connectedAtMs,
+          heartbeatAtMs: record.heartbeatAtMs,
+          advertisement: record.advertisement,
+          held: record.held,
+          throughput: record.throughput,
+          telemetry: record.telemetry,
+        }),
+      );
+      return { agents, nextPageToken: page.next };
+    }),
+  };
+}
+
+/** Items after the token's, which is the key of the last one shown. */
+function pageOf<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  { pageSize, pageToken }: { readonly pageSize: number; readonly pageToken: string },
+): { items: T[]; next: string } {
+  if (pageSize < 0 || pageSize > MAX_PAGE) throw new DibsError('INVALID_REQUEST', `page_size must be 0 to ${MAX_PAGE}.`);
+  const size = pageSize === 0 ? DEFAULT_PAGE : pageSize;
+  const after = Buffer.from(pageToken, 'base64url').toString();
+  const rest = pageToken === '' ? [...items] : items.filter((item) => keyOf(item) > after);
+  const shown = rest.slice(0, size);
+  const last = shown.at(-1);
+  return {
+    items: shown,
+    next: rest.length > size && last !== undefined ? Buffer.from(keyOf(last)).toString('base64url') : '',
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * What stands in each queue, over all cells.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { countEligible } from '../agents/fleet.ts';
+import type { Classes } from '../agents/classes.ts';
+import type { Requirement } from '../workflow/plan.ts';
+import { keys, parseJobRef } from './keys.ts';
+import type { Cell } from './keys.ts';
+import type { Profile } from './match.ts';
+import type { Reads } from './reads.ts';
+
+export interface QueueStat {
+  readonly name: string;
+  readonly type: string;
+  readonly requirement: Requirement | null;
+  readonly waiting: number;
+  /** Age of the entry at the front, milliseconds. */
+  readonly oldestWaitMs: number;
+  readonly eligibleAgents: number;
+  readonly parked: number;
+}
+
+export interface QueueStatsOptions {
+  readonly redis: Redis | Cluster;
+  readonly cells: readonly Cell[];
+  readonly classes: Classes;
+  readonly reads: Reads;
+  readonly now: () => number;
+}
+
+export class QueueStats {
+  readonly #options: QueueStatsOptions;
+
+  constructor(options: QueueStatsOptions) {
+    this.#options = options;
+  }
+
+  /** Queues ordered by name. */
+  async list(profiles: readonly Profile[]): Promise<QueueStat[]> {
+    const { classes, cells } = this.#options;
+    await classes.refresh();
+    const names = [...classes.needs.keys()].toSorted();
+    return Promise.all(
+      names.map(async (name) => {
+        const need = classes.needs.get(name) as { type: string; requirement: Requirement | null };
+        const parts = await Promise.all(cells.map((cell) => this.#inCell(cell, name)));
+        return {
+          name,
+          type: need.type,
+          requirement: need.requirement,
+          waiting: parts.reduce((sum, part) => sum + part.waiting, 0),
+          oldestWaitMs: Math.max(0, ...parts.map((part) => part.oldestWaitMs)),
+          eligibleAgents: countEligible(profiles, need),
+          parked: 0,
+        };
+      }),
+    );
+  }
+
+  async #inCell(cell: Cell, name: string): Promise<{ waiting: number; oldestWaitMs: number }> {
+    const { redis, reads, now } = this.#options;
+    const key = keys.queue(cell, name);
+    const [waiting, [front]] = await Promise.all([redis.zcard(key), redis.zrange(key, '0', '0')]);
+    if (front === undefined) return { waiting, oldestWaitMs: 0 };
+    const { wid, step, ordinal } = parseJobRef(front.slice(front.indexOf(':') + 1));
+    const [job] = await reads.jobs(cell, wid, step, ordinal, ordinal + 1);
+    return { waiting, oldestWaitMs: job === undefined ? 0 : Math.max(0, now() - job.queuedAt) };
+  }
+}

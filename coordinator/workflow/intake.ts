@@ -1,0 +1,146 @@
+/**
+ * Takes workflows in: compiles, decides the first step, stores.
+ *
+ * Invariants:
+ * 1. The same tenant and request id name one workflow. A repeat with the same plan answers with it; one with another
+ *    plan is refused with IDEMPOTENCY_KEY_REUSED.
+ * 2. A workflow with mistakes is refused with all of them, before anything is stored.
+ */
+import { randomUUID } from 'node:crypto';
+import { DibsError } from '../../sdk/common/errors.ts';
+import type { Problem } from '../../sdk/common/errors.ts';
+import { classRecord } from '../agents/classes.ts';
+import type { Classes } from '../agents/classes.ts';
+import type { SubmitItem } from '../queue/items.ts';
+import { workflowKey } from '../queue/keys.ts';
+import type { Reads } from '../queue/reads.ts';
+import type { Store, Submission } from '../queue/store.ts';
+import { begin } from './engine.ts';
+import { packPlan } from './plan-codec.ts';
+import type { Plan } from './plan.ts';
+import { compileWorkflow } from './spec.ts';
+import type { WorkflowSpecInput } from './spec-input.ts';
+import { freshStep, freshView } from './view.ts';
+
+/** Fair-queueing weight of a tenant, thousandths. */
+const WEIGHT = 1000;
+
+export interface Accepted {
+  readonly wid: string;
+  readonly requestId: string;
+  readonly plan: Plan;
+  readonly duplicate: boolean;
+}
+
+export interface IntakeOptions {
+  readonly store: Store;
+  readonly reads: Reads;
+  readonly classes: Classes;
+  /** Cost of a job by the executor's formula. */
+  readonly costOf: (type: string, input: unknown) => number;
+}
+
+export class Intake {
+  readonly #options: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Compiles; throws INVALID_WORKFLOW or INPUT_TOO_LARGE with every problem. */
+  async compile(spec: WorkflowSpecInput | null | undefined): Promise<Plan> {
+    const { classes } = this.#options;
+    let result = this.#compile(spec);
+    if (!result.ok && result.problems.some((problem) => problem.reason === 'UNKNOWN_STEP_TYPE')) {
+      // Another coordinator's agents may have brought the type since we looked.
+      await classes.refreshTypes();
+      result = this.#compile(spec);
+    }
+    if (result.ok) return result.plan;
+    throw refusal(result.problems);
+  }
+
+  /** As `compile`, when it needs no look at the store; undefined otherwise. Hot path of the submit stream. */
+  compileNow(spec: WorkflowSpecInput | null | undefined): Plan | undefined {
+    const result = this.#compile(spec);
+    return result.ok ? result.plan : undefined;
+  }
+
+  /** Stores a compiled workflow. `watch`: this coordinator wants to hear of its end. */
+  submit(
+    tenant: string,
+    requestId: string,
+    plan: Plan,
+    watch: boolean,
+    done: (accepted: Accepted) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    const { store } = this.#options;
+    const id = requestId === '' ? randomUUID() : requestId;
+    const wid = workflowKey(tenant, id, store.cells.length);
+    const submission = this.#submission(tenant, id, wid, plan, watch);
+    store.submit(
+      wid,
+      submission,
+      ([status]) => {
+        if (status === 'created') done({ wid, requestId: id, plan, duplicate: false });
+        else this.#repeated(tenant, id, wid, plan, submission.plan).then(done, failed);
+      },
+      failed,
+    );
+  }
+
+  #compile(spec: WorkflowSpecInput | null | undefined) {
+    const { classes, costOf } = this.#options;
+    return compileWorkflow(spec ?? {}, { knownTypes: classes.types, costOf });
+  }
+
+  #submission(tenant: string, requestId: string, wid: string, plan: Plan, watch: boolean): Submission {
+    const { store, classes } = this.#options;
+    const cell = store.cellOf(wid);
+    const needs = plan.steps.map((step) => step.needs.length);
+    const decision = begin(plan, freshView(needs, tenant), { output: () => undefined, cost: () => 1, jitter: () => 0 });
+    if (decision.kind !== 'decided') throw new Error('The first decision of a workflow needs nothing loaded.');
+    const registered = classes.registeredIn(cell);
+    const fresh = new Map<string, string>();
+    for (const step of plan.steps) {
+      if (!registered.has(step.queue)) fresh.set(step.queue, classRecord(step.type, step.requirement));
+    }
+    const item: SubmitItem = [
+      wid,
+      tenant,
+      WEIGHT,
+      requestId,
+      0,
+      needs.map(freshStep),
+      watch ? store.origin : '',
+      decision.change,
+      plan.timeoutMs,
+    ];
+    for (const step of plan.steps) if (fresh.has(step.queue)) classes.learn(cell, step.queue, step.type, step.requirement);
+    return { item, plan: packPlan(plan), classes: [...fresh] };
+  }
+
+  async #repeated(tenant: string, requestId: string, wid: string, plan: Plan, packed: Buffer): Promise<Accepted> {
+    const { store, reads } = this.#options;
+    const known = await reads.headAndPlan(store.cellOf(wid), wid);
+    if (known === undefined) throw new DibsError('STORE_UNAVAILABLE', 'The workflow is being removed.', { retryAfterMs: 1000 });
+    if (!known.plan.equals(packed)) {
+      throw new DibsError('IDEMPOTENCY_KEY_REUSED', `The request id "${requestId}" was used for another workflow.`, {
+        metadata: { requestId, workflowId: `wf_${wid}`, tenant },
+      });
+    }
+    return { wid, requestId, plan, duplicate: true };
+  }
+}
+
+function refusal(problems: readonly Problem[]): DibsError {
+  const onlyTooLarge = problems.every((problem) => problem.reason === 'INPUT_TOO_LARGE');
+  const first = problems[0];
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  return new DibsError(
+    onlyTooLarge ? 'INPUT_TOO_LARGE' : 'INVALID_WORKFLOW',
+    first === undefined ? 'The workflow has mistakes.' : `${first.path}: ${first.message}${more}`,
+    { problems },
+  );
+}
