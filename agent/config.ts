@@ -42,7 +42,7 @@ export interface AgentConfig {
   readonly onCoordinatorLost: LostPolicy;
 }
 
-const autoOr = (min: number): z.ZodType<number | 'auto'> => z.union([z.literal('auto'), wholeNumber(min)]);
+const autoOr = (min: number): z.ZodType<number | 'auto'> => z.union([z.literal('auto'), wholeNumber(min)], { error: `must be auto or a whole number from ${min}` });
 
 export const agentSettings = defineSettings({
   coordinator: {

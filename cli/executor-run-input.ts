@@ -9,7 +9,9 @@ import type { ArtifactGateway } from '../agent/jobs/contract.ts';
 import { mediaTypeOf } from '../agent/executors/media-types.ts';
 import { isJsonObject, parseJson, type Json } from '../sdk/common/json.ts';
 
-export type ReadInput = { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly message: string };
+export type ReadInput =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly message: string };
 
 export async function readInput(source: string, stdin: NodeJS.ReadableStream): Promise<ReadInput> {
   let json = source;
@@ -38,7 +40,9 @@ export async function storeFiles(
     return { ...reference };
   }
   const entries = await Promise.all(
-    Object.entries(value).map(async ([key, item]) => [key, await storeFiles(item, files, artifacts)] as const),
+    Object.entries(value).map(
+      async ([key, item]) => [key, await storeFiles(item, files, artifacts)] as const,
+    ),
   );
   return Object.fromEntries(entries);
 }

@@ -93,7 +93,10 @@ function chooseType(host: JobHost, wanted: string | undefined): string | { probl
   }
   const [only, ...others] = types;
   if (only !== undefined && others.length === 0) return only;
-  return { problem: `the module has several executors, choose one with --type: ${types.join(', ')}`, code: 2 };
+  return {
+    problem: `the module has several executors, choose one with --type: ${types.join(', ')}`,
+    code: 2,
+  };
 }
 
 interface OneRun extends ExecutorRunOptions {
@@ -105,14 +108,23 @@ interface OneRun extends ExecutorRunOptions {
 async function runOne(host: JobHost, run: OneRun): Promise<{ result: JobResult; interrupted: boolean }> {
   const hooks: JobHooks = {
     started: () => {},
-    progress: (fraction, message) => run.say(`${Math.round(fraction * 100)} %${message === '' ? '' : ` ${message}`}`),
+    progress: (fraction, message) =>
+      run.say(`${Math.round(fraction * 100)} %${message === '' ? '' : ` ${message}`}`),
     chunk: (_index, data) => void (run.stderr ?? process.stderr).write(data),
-    emitJobs: async (batch, inputs) => run.say(`emitted ${inputs.length} further jobs (batch ${batch}); not run here`),
+    emitJobs: async (batch, inputs) =>
+      run.say(`emitted ${inputs.length} further jobs (batch ${batch}); not run here`),
   };
   const jobId = `job_local_${process.pid}`;
   const running = host.run(
     {
-      ...{ jobId, token: 'local', type: run.type, inputJson: run.inputJson, attempt: 1, timeoutMs: run.timeoutMs ?? 0 },
+      ...{
+        jobId,
+        token: 'local',
+        type: run.type,
+        inputJson: run.inputJson,
+        attempt: 1,
+        timeoutMs: run.timeoutMs ?? 0,
+      },
       ...{ cost: 1, workflowId: 'wf_local', step: run.type, index: 0, idempotencyKey: jobId },
     },
     hooks,
@@ -168,6 +180,7 @@ function freeName(name: string, taken: Set<string>): string {
 
 /** Log lines for people: the executor's own output and its `ctx.log`. */
 function plainLog(say: (line: string) => void): HostLog {
-  const line = (level: string) => (_fields: object, message: string) => say(level === 'info' ? message : `${level}: ${message}`);
+  const line = (level: string) => (_fields: object, message: string) =>
+    say(level === 'info' ? message : `${level}: ${message}`);
   return { debug: () => {}, info: line('info'), warn: line('warn'), error: line('error') };
 }

@@ -20,6 +20,7 @@ import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
 import { Completions } from './agents/completions.ts';
+import { Costs } from './agents/costs.ts';
 import { Fleet, countEligible } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
 import { artifactHandlers } from './artifacts/handlers.ts';
@@ -110,7 +111,9 @@ class RunningCoordinator implements Coordinator {
     const reads = new Reads(redis);
     const classes = new Classes(redis, namespace, cells);
     await Promise.all([classes.refresh(), classes.refreshTypes()]);
+    const costs = new Costs((type) => classes.formulaOf(type));
     const shell = new Shell({
+      cost: (type, inputJson) => costs.ofText(type, inputJson),
       store,
       reads,
       random: Math.random,
@@ -121,7 +124,7 @@ class RunningCoordinator implements Coordinator {
     const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
     const results = new Results({ store, reader, now, onError });
     const news = new News();
-    const intake = new Intake({ store, reads, classes, costOf: () => 1 });
+    const intake = new Intake({ store, reads, classes, costOf: (type, input) => costs.of(type, input) });
     const listing = new Listing({ store, reader, now });
     const stats = new QueueStats({ redis, cells, classes, reads, now });
 

@@ -34,8 +34,13 @@ export function bearerToken(carrier: string | undefined | Metadata): string | un
 export function requireToken(carrier: string | undefined | Metadata, check: TokenCheck | undefined): void {
   if (check === undefined) return;
   const token = bearerToken(carrier);
-  if (token === undefined) throw new DibsError('UNAUTHENTICATED', 'This coordinator wants a token: send "Authorization: Bearer <token>".');
-  if (!check(token)) throw new DibsError('UNAUTHENTICATED', 'The token is not the one this coordinator accepts.');
+  if (token === undefined)
+    throw new DibsError(
+      'UNAUTHENTICATED',
+      'This coordinator wants a token: send "Authorization: Bearer <token>".',
+    );
+  if (!check(token))
+    throw new DibsError('UNAUTHENTICATED', 'The token is not the one this coordinator accepts.');
 }
 
 /** Throws a ConfigError unless a token is set or only this machine can connect. */

@@ -25,7 +25,9 @@ export function configPaths(program: string, env: Environment = process.env): st
 
 /** Reads the files that exist; with `named`, that one alone, which must exist. */
 export function readConfigFiles(paths: readonly string[], named?: string): ConfigFile[] {
-  return named === undefined ? paths.flatMap((path) => readConfigFile(path, false) ?? []) : [readConfigFile(named, true) as ConfigFile];
+  return named === undefined
+    ? paths.flatMap((path) => readConfigFile(path, false) ?? [])
+    : [readConfigFile(named, true) as ConfigFile];
 }
 
 function readConfigFile(path: string, mustExist: boolean): ConfigFile | undefined {
@@ -37,7 +39,8 @@ function readConfigFile(path: string, mustExist: boolean): ConfigFile | undefine
     throw new ConfigError([`${path} cannot be read: ${(error as Error).message}`]);
   }
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
-  if (document.errors.length > 0) throw new ConfigError(document.errors.map(({ message }) => `${path}: ${message.split('\n')[0]}`));
+  if (document.errors.length > 0)
+    throw new ConfigError(document.errors.map(({ message }) => `${path}: ${message.split('\n')[0]}`));
   const values: unknown = document.toJS() ?? {};
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     throw new ConfigError([`${path} must hold settings as "name: value" lines.`]);

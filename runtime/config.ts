@@ -30,7 +30,9 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
 export type Settings = Readonly<Record<string, Setting>>;
 
 export type Values<S extends Settings> = {
-  readonly [K in keyof S]: S[K] extends { readonly default: unknown } ? z.output<S[K]['schema']> : z.output<S[K]['schema']> | undefined;
+  readonly [K in keyof S]: S[K] extends { readonly default: unknown }
+    ? z.output<S[K]['schema']>
+    : z.output<S[K]['schema']> | undefined;
 };
 
 export interface Shown {
@@ -85,7 +87,11 @@ export function loadConfig<S extends Settings>(settings: S, sources: ConfigSourc
       }
       const parsed = setting.schema.safeParse(found.value);
       if (!parsed.success) {
-        problems.push(...parsed.error.issues.map(({ path, message }) => `${[key, ...path].join('.')} (${found.source}) ${message}`));
+        problems.push(
+          ...parsed.error.issues.map(
+            ({ path, message }) => `${[key, ...path].join('.')} (${found.source}) ${message}`,
+          ),
+        );
         continue;
       }
       values[name] = parsed.data;
@@ -96,12 +102,19 @@ export function loadConfig<S extends Settings>(settings: S, sources: ConfigSourc
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { values: values as Values<S>, shown, warnings: unknownVariables(settings, env, sources.knownEnv ?? []) };
+  return {
+    values: values as Values<S>,
+    shown,
+    warnings: unknownVariables(settings, env, sources.knownEnv ?? []),
+  };
 }
 
 /** `foo-bar` of fooBar, foo_bar and foo-bar. */
 export function kebab(name: string): string {
-  return name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').replaceAll('_', '-').toLowerCase();
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
+    .replaceAll('_', '-')
+    .toLowerCase();
 }
 
 /** `DIBS_FOO_BAR` of fooBar. */
@@ -119,20 +132,30 @@ function lookUp(
 ): Found | undefined {
   const key = kebab(name);
   const variable = variableName(name);
-  const fromEnv = (wanted: string): Found | undefined => (env[wanted] === undefined || env[wanted] === '' ? undefined : { value: env[wanted], source: `env ${wanted}` });
+  const fromEnv = (wanted: string): Found | undefined =>
+    env[wanted] === undefined || env[wanted] === ''
+      ? undefined
+      : { value: env[wanted], source: `env ${wanted}` };
   const layers: (() => [Found | undefined, Found | undefined])[] = [
     () => [found(flags[name], `flag --${key}`), found(flags[`${name}File`], `flag --${key}-file`)],
     () => [fromEnv(variable), fromEnv(`${variable}_FILE`)],
-    () => (setting.env === undefined ? [undefined, undefined] : [fromEnv(setting.env), fromEnv(`${setting.env}_FILE`)]),
+    () =>
+      setting.env === undefined
+        ? [undefined, undefined]
+        : [fromEnv(setting.env), fromEnv(`${setting.env}_FILE`)],
     ...files.toReversed().map((file) => (): [Found | undefined, Found | undefined] => {
       const entries = new Map(Object.entries(file.values).map(([entry, value]) => [kebab(entry), value]));
-      return [found(entries.get(key), `file ${file.path}`), found(entries.get(`${key}-file`), `file ${file.path}`)];
+      return [
+        found(entries.get(key), `file ${file.path}`),
+        found(entries.get(`${key}-file`), `file ${file.path}`),
+      ];
     }),
   ];
   for (const layer of layers) {
     const [plain, file] = layer();
     const named = setting.secret === true ? file : undefined;
-    if (plain !== undefined && named !== undefined) throw new ConfigError([`${key} is set twice: as ${plain.source} and as ${named.source}.`]);
+    if (plain !== undefined && named !== undefined)
+      throw new ConfigError([`${key} is set twice: as ${plain.source} and as ${named.source}.`]);
     if (named !== undefined) return readSecret(key, named);
     if (plain !== undefined) return plain;
   }
@@ -145,20 +168,33 @@ function readSecret(key: string, { value, source }: Found): Found {
     if (secret === '') throw new Error('the file is empty');
     return { value: secret, source: `${source} (${String(value)})` };
   } catch (error) {
-    throw new ConfigError([`${key} (${source}): ${String(value)} cannot be used: ${(error as Error).message}`]);
+    throw new ConfigError([
+      `${key} (${source}): ${String(value)} cannot be used: ${(error as Error).message}`,
+    ]);
   }
 }
 
 /** Rule 3. */
 function unknownKeys(settings: Settings, file: ConfigFile): string[] {
-  const known = new Set(Object.entries(settings).flatMap(([name, { secret }]) => (secret === true ? [kebab(name), `${kebab(name)}-file`] : [kebab(name)])));
+  const known = new Set(
+    Object.entries(settings).flatMap(([name, { secret }]) =>
+      secret === true ? [kebab(name), `${kebab(name)}-file`] : [kebab(name)],
+    ),
+  );
   return Object.keys(file.values)
     .filter((key) => !known.has(kebab(key)))
     .map((key) => `${file.path}: there is no setting "${key}"${suggestion(nearest(kebab(key), known))}`);
 }
 
-function unknownVariables(settings: Settings, env: Readonly<Record<string, string | undefined>>, others: readonly string[]): string[] {
-  const known = new Set([...Object.keys(settings).flatMap((name) => [variableName(name), `${variableName(name)}_FILE`]), ...others]);
+function unknownVariables(
+  settings: Settings,
+  env: Readonly<Record<string, string | undefined>>,
+  others: readonly string[],
+): string[] {
+  const known = new Set([
+    ...Object.keys(settings).flatMap((name) => [variableName(name), `${variableName(name)}_FILE`]),
+    ...others,
+  ]);
   return Object.keys(env)
     .filter((name) => name.startsWith('DIBS_') && !known.has(name))
     .map((name) => `The variable ${name} is not one of this program's${suggestion(nearest(name, known))}`);

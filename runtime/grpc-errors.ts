@@ -17,8 +17,12 @@ interface Any {
   value: Buffer;
 }
 const STATUS = codec<{ code: number; message: string; details: Any[] }>('google.rpc.Status');
-const ERROR_INFO = codec<{ reason: string; domain: string; metadata: Record<string, string> }>('google.rpc.ErrorInfo');
-const BAD_REQUEST = codec<{ fieldViolations: { field: string; description: string; reason: string }[] }>('google.rpc.BadRequest');
+const ERROR_INFO = codec<{ reason: string; domain: string; metadata: Record<string, string> }>(
+  'google.rpc.ErrorInfo',
+);
+const BAD_REQUEST = codec<{ fieldViolations: { field: string; description: string; reason: string }[] }>(
+  'google.rpc.BadRequest',
+);
 const RETRY_INFO = codec<{ retryDelay: { seconds: number; nanos: number } | null }>('google.rpc.RetryInfo');
 
 const TYPE_PREFIX = 'type.googleapis.com/google.rpc.';
@@ -43,12 +47,16 @@ export function fromServiceError(error: unknown): DibsError {
   const { code, details, metadata, message } = error as Partial<grpc.ServiceError>;
   if (typeof code !== 'number') return foreign(error);
   const found = readDetails(metadata);
-  const refused = new DibsError('INTERNAL', details === undefined || details === '' ? (message ?? '') : details, {
-    problems: found.problems,
-    metadata: found.metadata,
-    cause: error,
-    ...(found.retryAfterMs === undefined ? {} : { retryAfterMs: found.retryAfterMs }),
-  });
+  const refused = new DibsError(
+    'INTERNAL',
+    details === undefined || details === '' ? (message ?? '') : details,
+    {
+      problems: found.problems,
+      metadata: found.metadata,
+      cause: error,
+      ...(found.retryAfterMs === undefined ? {} : { retryAfterMs: found.retryAfterMs }),
+    },
+  );
   return Object.assign(refused, { code, reason: found.reason ?? codeName(code) });
 }
 
@@ -58,8 +66,15 @@ export function codeName(code: number): string {
 }
 
 function refusal(error: DibsError): grpc.ServiceError {
-  const message = error.message.length > MAX_MESSAGE_CHARS ? `${error.message.slice(0, MAX_MESSAGE_CHARS - 1)}…` : error.message;
-  const violations = error.problems.map(({ path, message: description, reason }) => ({ field: path, description, reason }));
+  const message =
+    error.message.length > MAX_MESSAGE_CHARS
+      ? `${error.message.slice(0, MAX_MESSAGE_CHARS - 1)}…`
+      : error.message;
+  const violations = error.problems.map(({ path, message: description, reason }) => ({
+    field: path,
+    description,
+    reason,
+  }));
   const sent = fitting(violations);
   const omitted = violations.length - sent.length;
   const info = {
@@ -76,7 +91,7 @@ function refusal(error: DibsError): grpc.ServiceError {
   }
   const metadata = new grpc.Metadata();
   metadata.set(TRAILER, STATUS.encode({ code: error.code, message, details }));
-  return Object.assign(new Error(message), { code: error.code as grpc.status, details: message, metadata });
+  return Object.assign(new Error(message), { code: error.code, details: message, metadata });
 }
 
 function concealed(error: unknown, log: ErrorLog): DibsError {
@@ -87,7 +102,9 @@ function concealed(error: unknown, log: ErrorLog): DibsError {
   });
 }
 
-function fitting<T extends { field: string; description: string; reason: string }>(violations: readonly T[]): T[] {
+function fitting<T extends { field: string; description: string; reason: string }>(
+  violations: readonly T[],
+): T[] {
   let bytes = 0;
   const upTo = violations.findIndex(({ field, description, reason }) => {
     bytes += Buffer.byteLength(field) + Buffer.byteLength(description) + reason.length + 12;
@@ -137,5 +154,8 @@ function any(name: string, value: Buffer): Any {
 
 function foreign(error: unknown): DibsError {
   const message = error instanceof Error ? error.message : String(error);
-  return Object.assign(new DibsError('INTERNAL', message, { cause: error }), { code: Code.UNKNOWN, reason: 'UNKNOWN' });
+  return Object.assign(new DibsError('INTERNAL', message, { cause: error }), {
+    code: Code.UNKNOWN,
+    reason: 'UNKNOWN',
+  });
 }

@@ -4,14 +4,21 @@
  * Pure. Invariant: a line that is not ours is passed on as it is; control characters of values never reach the terminal.
  */
 
-const COLOURS: Readonly<Record<string, number>> = { trace: 90, debug: 90, info: 36, warn: 33, error: 31, fatal: 35 };
+const COLOURS: Readonly<Record<string, number>> = {
+  trace: 90,
+  debug: 90,
+  info: 36,
+  warn: 33,
+  error: 31,
+  fatal: 35,
+};
 
 interface LogRecord {
-  readonly time?: unknown;
-  readonly level?: unknown;
-  readonly component?: unknown;
-  readonly msg?: unknown;
-  readonly err?: { readonly message?: unknown; readonly stack?: unknown };
+  readonly time?: string;
+  readonly level?: string;
+  readonly component?: string;
+  readonly msg?: string;
+  readonly err?: { readonly message?: string; readonly stack?: string };
   readonly [field: string]: unknown;
 }
 
@@ -24,22 +31,24 @@ export function shortLine(json: string, colour: boolean): string {
   }
   const { time, level, component, msg, err, ...rest } = record;
   const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const name = String(level ?? 'info');
+  const name = level ?? 'info';
   const head = [
     paint(90, clockTime(time)),
     paint(COLOURS[name] ?? 0, name.toUpperCase().padEnd(5)),
-    paint(90, String(component ?? '')),
-    printable(String(msg ?? '')),
+    paint(90, component ?? ''),
+    printable(msg ?? ''),
   ];
-  const fields = Object.entries(rest).map(([key, value]) => `${paint(90, `${key}=`)}${printable(text(value))}`);
+  const fields = Object.entries(rest).map(
+    ([key, value]) => `${paint(90, `${key}=`)}${printable(text(value))}`,
+  );
   const line = [...head, ...fields].filter((part) => part !== '').join(' ');
   if (err === undefined) return `${line}\n`;
-  const stack = String(err.stack ?? err.message ?? text(err));
+  const stack = err.stack ?? err.message ?? text(err);
   return `${line}\n${paint(90, indent(printable(stack)))}\n`;
 }
 
-function clockTime(time: unknown): string {
-  return typeof time === 'string' ? time.slice(11, 23) : '';
+function clockTime(time: string | undefined): string {
+  return time?.slice(11, 23) ?? '';
 }
 
 function text(value: unknown): string {
@@ -49,7 +58,7 @@ function text(value: unknown): string {
 
 /** Other programs' output ends up in values; escape sequences could rewrite the terminal. */
 function printable(value: string): string {
-  return value.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '�');
+  return value.replace(/(?![\t\n])\p{Cc}/gu, '�');
 }
 
 function indent(value: string): string {

@@ -27,7 +27,11 @@ export interface LogOptions {
 const SECRETS = ['token', 'password', 'secret', 'authorization', 'apiKey'];
 
 export function createLogger(options: LogOptions): Logger {
-  const { component, level = levelFromEnvironment(), format = process.stderr.isTTY ? 'short' : 'json' } = options;
+  const {
+    component,
+    level = levelFromEnvironment(),
+    format = process.stderr.isTTY ? 'short' : 'json',
+  } = options;
   // Synchronous: a line written before a crash is a line kept. Hot paths do not log.
   const sink = options.destination ?? pino.destination({ fd: 2, sync: true });
   return pino(

@@ -53,7 +53,8 @@ export class ServiceGroup implements Service {
     await this.#starting?.catch(() => undefined);
     this.#starting = undefined;
     const failures = await this.#stopStarted();
-    if (failures.length > 0) throw new AggregateError(failures, `${this.name}: ${failures.length} services did not stop cleanly`);
+    if (failures.length > 0)
+      throw new AggregateError(failures, `${this.name}: ${failures.length} services did not stop cleanly`);
   }
 
   /** Every one is asked to stop, whatever the others do. */

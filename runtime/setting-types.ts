@@ -22,13 +22,22 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
 export const text = z.string().trim().min(1, 'must not be empty');
 
 /** `true`, `yes`, `on`, `1` and their opposites. */
-export const toggle = z.union([z.boolean(), z.stringbool({ truthy: ['true', 'yes', 'on', '1'], falsy: ['false', 'no', 'off', '0'] })], {
-  error: 'must be true or false',
-});
+export const toggle = z.union(
+  [z.boolean(), z.stringbool({ truthy: ['true', 'yes', 'on', '1'], falsy: ['false', 'no', 'off', '0'] })],
+  {
+    error: 'must be true or false',
+  },
+);
 
 export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER): z.ZodType<number> {
-  const sentence = max === Number.MAX_SAFE_INTEGER ? `must be a whole number from ${min}` : `must be a whole number from ${min} to ${max}`;
-  return z.preprocess(numeric, z.number({ error: sentence }).int(sentence).min(min, sentence).max(max, sentence));
+  const sentence =
+    max === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number from ${min}`
+      : `must be a whole number from ${min} to ${max}`;
+  return z.preprocess(
+    numeric,
+    z.number({ error: sentence }).int(sentence).min(min, sentence).max(max, sentence),
+  );
 }
 
 /** `30s`, `5m`, `1h30m`, `250ms`; a bare number is refused, for nobody can say which unit it means. Gives milliseconds. */
@@ -49,7 +58,13 @@ export const byteSize: z.ZodType<number> = z.unknown().transform((value, context
 
 /** A list in a file; text with commas elsewhere. */
 export const textList: z.ZodType<string[]> = z.preprocess(
-  (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()).filter((part) => part !== '') : value),
+  (value) =>
+    typeof value === 'string'
+      ? value
+          .split(',')
+          .map((part) => part.trim())
+          .filter((part) => part !== '')
+      : value,
   z.array(z.string({ error: 'must be a list of texts' }), { error: 'must be a list of texts' }),
 );
 
@@ -67,7 +82,10 @@ export const listenAddress = z.union([z.string(), z.number()]).transform((value,
   if (match !== null && port <= 65535) {
     return { host: match[1] ?? match[2] ?? '127.0.0.1', port };
   }
-  context.addIssue({ code: 'custom', message: 'must be an address such as 127.0.0.1:7700, [::1]:7700, :7700 or 7700' });
+  context.addIssue({
+    code: 'custom',
+    message: 'must be an address such as 127.0.0.1:7700, [::1]:7700, :7700 or 7700',
+  });
   return z.NEVER;
 });
 
@@ -75,7 +93,8 @@ export function parseDuration(value: string): number | undefined {
   const trimmed = value.trim();
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(trimmed)) return undefined;
   let total = 0;
-  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
+  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
+    total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
   return Math.round(total);
 }
 
@@ -89,7 +108,12 @@ function parseBytes(value: unknown): number | undefined {
 function pairs(value: string): Record<string, string> | string {
   const entries = value.split(',').filter((part) => part.trim() !== '');
   if (entries.some((entry) => !entry.includes('='))) return value;
-  return Object.fromEntries(entries.map((entry) => [entry.slice(0, entry.indexOf('=')).trim(), entry.slice(entry.indexOf('=') + 1).trim()]));
+  return Object.fromEntries(
+    entries.map((entry) => [
+      entry.slice(0, entry.indexOf('=')).trim(),
+      entry.slice(entry.indexOf('=') + 1).trim(),
+    ]),
+  );
 }
 
 function numeric(value: unknown): unknown {

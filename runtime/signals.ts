@@ -17,7 +17,10 @@ export interface SignalHooks {
 const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
 
 /** Returns the function that takes the hooks away again. */
-export function onStopSignals(hooks: SignalHooks, source: Pick<NodeJS.EventEmitter, 'on' | 'off'> = process): () => void {
+export function onStopSignals(
+  hooks: SignalHooks,
+  source: Pick<NodeJS.EventEmitter, 'on' | 'off'> = process,
+): () => void {
   let received = 0;
   const listener = (signal: StopSignal): void => {
     received += 1;

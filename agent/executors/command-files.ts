@@ -45,7 +45,9 @@ export async function collectFiles(
   }
   const references: ArtifactRef[] = [];
   for (const path of [...found].sort()) {
-    references.push(await artifacts.put(join(root, path), { name: basename(path), mediaType: mediaTypeOf(path) }));
+    references.push(
+      await artifacts.put(join(root, path), { name: basename(path), mediaType: mediaTypeOf(path) }),
+    );
   }
   return references;
 }

@@ -40,18 +40,35 @@ export interface Tail {
   readonly cut: boolean;
 }
 
-export async function runProgram({ argv, folder, env, stdin, keepBytes, signal }: Program): Promise<ProgramEnd> {
+export async function runProgram({
+  argv,
+  folder,
+  env,
+  stdin,
+  keepBytes,
+  signal,
+}: Program): Promise<ProgramEnd> {
   signal.throwIfAborted();
   const [file, ...args] = argv;
   const before = new Set(await groupFollowers(process.pid));
-  const child = spawn(file, args, { cwd: folder, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(file, args, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const stdout = keepTail(child.stdout, keepBytes);
   const stderr = keepTail(child.stderr, keepBytes);
   child.stdin.on('error', () => {}); // a program need not read its input
   child.stdin.end(stdin);
 
-  const { promise: exited, resolve, reject } = Promise.withResolvers<{ code: number | null; signal: string | null }>();
-  child.once('error', (error) => reject(new ResourceError(`cannot start ${file}: ${error.message}`, { cause: error })));
+  const {
+    promise: exited,
+    resolve,
+    reject,
+  } = Promise.withResolvers<{ code: number | null; signal: string | null }>();
+  child.once('error', (error) =>
+    reject(new ResourceError(`cannot start ${file}: ${error.message}`, { cause: error })),
+  );
   child.once('exit', (code, by) => resolve({ code, signal: by }));
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   child.once('close', () => close());
@@ -92,6 +109,9 @@ function keepTail(stream: Readable, keepBytes: number): () => Tail {
   });
   return () => {
     const all = Buffer.concat(kept);
-    return { text: all.subarray(Math.max(0, all.length - keepBytes)).toString('utf8'), cut: cut || all.length > keepBytes };
+    return {
+      text: all.subarray(Math.max(0, all.length - keepBytes)).toString('utf8'),
+      cut: cut || all.length > keepBytes,
+    };
   };
 }

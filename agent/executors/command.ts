@@ -40,13 +40,14 @@ const output = z.object({
   artifacts: z.array(artifactRef),
 });
 
-export default defineExecutor({
+export const command = defineExecutor({
   type: 'command',
   description: 'Runs a program with arguments (no shell); returns exit code, output and files.',
   input,
   output,
   async run(job, { signal, workdir, artifacts }) {
-    if (job.stdin !== undefined && job.json !== undefined) throw new InvalidInputError('give stdin or json, not both');
+    if (job.stdin !== undefined && job.json !== undefined)
+      throw new InvalidInputError('give stdin or json, not both');
     await placeFiles(job.files, workdir, artifacts);
     const end = await runProgram({
       argv: job.argv as [string, ...string[]],
@@ -72,12 +73,14 @@ function allowedCode(end: ProgramEnd, allowed: readonly number[]): number {
   const words = end.stderr.text.trim().slice(-1000);
   const how = end.code === null ? `was ended by ${end.signal}` : `exited with code ${end.code}`;
   const message = `the command ${how}${words === '' ? '' : `: ${words}`}`;
-  if (end.code === 137 || end.signal === 'SIGKILL') throw new ResourceError(message, { reason: 'OUT_OF_MEMORY' });
+  if (end.code === 137 || end.signal === 'SIGKILL')
+    throw new ResourceError(message, { reason: 'OUT_OF_MEMORY' });
   throw new RetryableError(message);
 }
 
 function parsed(end: ProgramEnd): z.infer<ReturnType<typeof z.json>> {
-  if (end.stdout.cut) throw new FatalError(`stdout has more than ${JSON_BYTES} bytes`, { reason: 'OUTPUT_TOO_LARGE' });
+  if (end.stdout.cut)
+    throw new FatalError(`stdout has more than ${JSON_BYTES} bytes`, { reason: 'OUTPUT_TOO_LARGE' });
   try {
     return JSON.parse(end.stdout.text) as z.infer<ReturnType<typeof z.json>>;
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Returns its input: for examples, health checks and measuring what Dibs itself costs. */
 import { defineExecutor } from '../../sdk/executor/define.ts';
 
-export default defineExecutor({
+export const valueEcho = defineExecutor({
   type: 'value.echo',
   description: 'Returns its input.',
   isolation: 'inline',

@@ -44,6 +44,16 @@ export type FromChild =
   | { readonly kind: 'progress'; readonly fraction: number; readonly message: string }
   | { readonly kind: 'chunk'; readonly index: number; readonly data: string }
   | { readonly kind: 'request'; readonly id: number; readonly request: ChildRequest }
-  | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Record<string, unknown> }
+  | {
+      readonly kind: 'log';
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields: Record<string, unknown>;
+    }
   /** `usedWorkdir`: the folder exists and the host must remove it. */
-  | { readonly kind: 'done'; readonly outcome: Outcome; readonly runMs: number; readonly usedWorkdir: boolean };
+  | {
+      readonly kind: 'done';
+      readonly outcome: Outcome;
+      readonly runMs: number;
+      readonly usedWorkdir: boolean;
+    };

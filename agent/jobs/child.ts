@@ -26,7 +26,9 @@ const HEALTHCHECK_TIMEOUT_MS = 10_000;
 const rawSend = process.send?.bind(process);
 if (rawSend === undefined) throw new Error('this file is started by the job host');
 
-const log = executorLog((level, message, fields) => send({ kind: 'log', level, message, fields: plainFields(fields) }));
+const log = executorLog((level, message, fields) =>
+  send({ kind: 'log', level, message, fields: plainFields(fields) }),
+);
 const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
 let requests = 0;
 let loaded: LoadedExecutor | undefined;

@@ -56,7 +56,10 @@ function result(loaded: LoadedExecutor, input: Checked & { ok: true }, context: 
   return isIterator(returned) ? iterate(returned, context) : returned;
 }
 
-async function iterate(steps: Iterator<unknown> | AsyncIterator<unknown>, context: JobContext): Promise<unknown> {
+async function iterate(
+  steps: Iterator<unknown> | AsyncIterator<unknown>,
+  context: JobContext,
+): Promise<unknown> {
   let breathedAt = performance.now();
   for (;;) {
     const step = await steps.next();
@@ -76,26 +79,38 @@ async function iterate(steps: Iterator<unknown> | AsyncIterator<unknown>, contex
 function takeYield(value: unknown, context: JobContext): void {
   if (typeof value === 'string') return context.emit(value);
   const progress = (value as Partial<Exclude<Yielded, string>> | null | undefined)?.progress;
-  if (typeof progress !== 'number') throw new ContractBroken('run may yield text or { progress }, nothing else');
+  if (typeof progress !== 'number')
+    throw new ContractBroken('run may yield text or { progress }, nothing else');
   context.progress(progress, (value as { message?: string }).message);
 }
 
 class ContractBroken extends Error {}
 
 function ended(error: unknown): Outcome {
-  return error instanceof ContractBroken ? failed('fatal', 'EXECUTOR_CONTRACT', error.message) : failedByThrow(error);
+  return error instanceof ContractBroken
+    ? failed('fatal', 'EXECUTOR_CONTRACT', error.message)
+    : failedByThrow(error);
 }
 
 function serialise(output: Checked, maxBytes: number): Outcome {
-  if (!output.ok) return failed('fatal', 'EXECUTOR_CONTRACT', `the output does not fit its schema: ${output.message}`);
+  if (!output.ok)
+    return failed('fatal', 'EXECUTOR_CONTRACT', `the output does not fit its schema: ${output.message}`);
   let json: string | undefined;
   try {
     json = output.value === undefined ? 'null' : JSON.stringify(output.value);
   } catch (error) {
-    return failed('fatal', 'EXECUTOR_CONTRACT', `the output cannot be written as JSON: ${(error as Error).message}`);
+    return failed(
+      'fatal',
+      'EXECUTOR_CONTRACT',
+      `the output cannot be written as JSON: ${(error as Error).message}`,
+    );
   }
   if (json === undefined) {
-    return failed('fatal', 'EXECUTOR_CONTRACT', `the output cannot be written as JSON: it is a ${typeof output.value}`);
+    return failed(
+      'fatal',
+      'EXECUTOR_CONTRACT',
+      `the output cannot be written as JSON: it is a ${typeof output.value}`,
+    );
   }
   // Three bytes is the most UTF-8 needs for one UTF-16 unit: short outputs are never measured.
   if (json.length * 3 > maxBytes) {
@@ -113,11 +128,14 @@ function after<T, R>(value: T | PromiseLike<T>, next: (value: T) => R): R | Prom
 }
 
 function isThenable(value: unknown): value is PromiseLike<never> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
 }
 
 /** A generator object. Lists and strings are iterable but no iterators: they are outputs. */
 function isIterator(value: unknown): value is Iterator<unknown> | AsyncIterator<unknown> {
-  if (typeof value !== 'object' || value === null || typeof (value as { next?: unknown }).next !== 'function') return false;
+  if (typeof value !== 'object' || value === null || typeof (value as { next?: unknown }).next !== 'function')
+    return false;
   return Symbol.iterator in value || Symbol.asyncIterator in value;
 }

@@ -16,6 +16,7 @@ import type { Readable } from 'node:stream';
 import type { FromChild, ToChild } from './child-protocol.ts';
 import { childEnvironment } from './environment.ts';
 import type { HostSettings } from './host-settings.ts';
+import { LineLimit } from './line-limit.ts';
 import { memoryKills } from './memory-kills.ts';
 import { LastLines, onLines } from './output-lines.ts';
 import { groupFollowers, signalGroup } from './process-group.ts';
@@ -39,7 +40,10 @@ export interface ProcessSpec {
 }
 
 /** Starts an entry point of this folder as the leader of its own group, with lifeline and IPC. */
-export function spawnChild(entry: 'child' | 'probe-child', environment: Record<string, string>): ChildProcess {
+export function spawnChild(
+  entry: 'child' | 'probe-child',
+  environment: Record<string, string>,
+): ChildProcess {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', siblingModule(entry)], {
     stdio: [...STDIO],
     detached: true,
@@ -81,7 +85,12 @@ export class ExecutorProcess {
     this.loaded = this.#ready.promise.then((problem) => this.#countResidents(problem));
     this.#forwardOutput();
     this.#child.on('message', (message) => this.#receive(message as FromChild));
-    this.send({ kind: 'init', module: spec.module, type: spec.type, maxOutputBytes: settings.maxOutputBytes });
+    this.send({
+      kind: 'init',
+      module: spec.module,
+      type: spec.type,
+      maxOutputBytes: settings.maxOutputBytes,
+    });
     this.#limitSetup();
   }
 
@@ -157,25 +166,37 @@ export class ExecutorProcess {
   #limitSetup(): void {
     const { setupTimeoutMs } = this.#settings;
     const timer = setTimeout(() => {
-      this.#ready.resolve(failed('retryable', 'RESOURCE_ERROR', `setup took longer than ${setupTimeoutMs} ms`));
+      this.#ready.resolve(
+        failed('retryable', 'RESOURCE_ERROR', `setup took longer than ${setupTimeoutMs} ms`),
+      );
       this.signal('SIGKILL');
     }, setupTimeoutMs);
     void this.loaded.then(() => clearTimeout(timer));
   }
 
   #forwardOutput(): void {
-    onLines(this.#child.stdout as Readable, (line) => {
-      this.#settings.log.info({ ...this.#logFields(), stream: 'stdout' }, line);
-    });
+    const limit = new LineLimit();
+    const print = (stream: 'stdout' | 'stderr', line: string): void => {
+      const admitted = limit.admit();
+      if (admitted === null) return;
+      const { droppedBefore } = admitted;
+      const fields = { ...this.#logFields(), stream, ...(droppedBefore === 0 ? {} : { droppedBefore }) };
+      this.#settings.log.info(fields, line);
+    };
+    onLines(this.#child.stdout as Readable, (line) => print('stdout', line));
     onLines(this.#child.stderr as Readable, (line) => {
       this.#stderr.add(line);
-      this.#settings.log.info({ ...this.#logFields(), stream: 'stderr' }, line);
+      print('stderr', line);
     });
     // The lifeline: this end is only held open.
     this.#child.stdio[4]?.on('error', () => {});
   }
 
   #logFields(): Record<string, unknown> {
-    return { executor: this.#spec.type, childPid: this.pid, ...(this.jobId === '' ? {} : { jobId: this.jobId }) };
+    return {
+      executor: this.#spec.type,
+      childPid: this.pid,
+      ...(this.jobId === '' ? {} : { jobId: this.jobId }),
+    };
   }
 }

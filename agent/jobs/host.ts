@@ -81,13 +81,16 @@ class ModuleHost implements JobHost {
 
   async #start(): Promise<void> {
     const { log, env = [] } = this.#options;
-    const modules = this.#options.modules.map((module) => (module.startsWith('file:') ? fileURLToPath(module) : module));
+    const modules = this.#options.modules.map((module) =>
+      module.startsWith('file:') ? fileURLToPath(module) : module,
+    );
     const reports = await probeModules([...new Set(modules)], env, log);
     const problems = reports.filter((report) => 'problem' in report);
     const probed = reports.flatMap((report) => ('executors' in report ? report.executors : []));
     for (const [index, { type, module }] of probed.entries()) {
       const other = probed.findIndex((one) => one.type === type);
-      if (other < index) problems.push({ module, problem: `"${type}" is also offered by ${probed[other]?.module}` });
+      if (other < index)
+        problems.push({ module, problem: `"${type}" is also offered by ${probed[other]?.module}` });
     }
     if (problems.length > 0) throw new ExecutorLoadError(problems);
     const settings = settingsFrom(this.#options, await openJobsRoot(this.#options.workRoot));
@@ -105,8 +108,11 @@ class ModuleHost implements JobHost {
     }
     const exports = (await import(/* @vite-ignore */ pathToFileURL(module).href)) as Record<string, unknown>;
     const executor = findExecutors(exports).find((one) => one.type === type);
-    if (executor === undefined) throw new ExecutorLoadError([{ module, problem: `no longer exports "${type}"` }]);
-    const log = executorLog((level, message, fields) => settings.log[level]({ ...fields, executor: type }, message));
+    if (executor === undefined)
+      throw new ExecutorLoadError([{ module, problem: `no longer exports "${type}"` }]);
+    const log = executorLog((level, message, fields) =>
+      settings.log[level]({ ...fields, executor: type }, message),
+    );
     try {
       await executor.setup?.({ log });
       await executor.warmup?.({ log });

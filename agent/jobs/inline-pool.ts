@@ -153,7 +153,9 @@ class InlineJob implements RunningJob, ContextPort {
     }
     this.#context?.close();
     void removeFolder(this.#workdir)
-      .catch((error: unknown) => this.#pool.settings.log.warn({ err: error }, 'could not remove the folder of a job'))
+      .catch((error: unknown) =>
+        this.#pool.settings.log.warn({ err: error }, 'could not remove the folder of a job'),
+      )
       .then(() => {
         this.#settle(result);
         this.#pool.freePlace();

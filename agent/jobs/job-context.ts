@@ -8,8 +8,19 @@
  * 3. After `close` nothing goes out: reports are dropped, requests are refused.
  */
 import { isAbsolute, resolve } from 'node:path';
-import type { ArtifactRef, ExecutorArtifacts, ExecutorContext, ExecutorLog } from '../../sdk/executor/context.ts';
-import { InvalidInputError, JobAborted, ResourceError, type AbortReason } from '../../sdk/executor/failures.ts';
+import type {
+  ArtifactRef,
+  ExecutorArtifacts,
+  ExecutorContext,
+  ExecutorLog,
+} from '../../sdk/executor/context.ts';
+import {
+  InvalidInputError,
+  JobAborted,
+  ResourceError,
+  type AbortReason,
+} from '../../sdk/executor/failures.ts';
+import { ChunkBuffer } from './chunk-buffer.ts';
 import type { ArtifactGateway } from './contract.ts';
 import { executorLog, type LogLevel } from './log.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -39,7 +50,7 @@ export class JobContext implements ExecutorContext {
   #meter: ProgressMeter | undefined;
   #workdir: string | undefined;
   #log: ExecutorLog | undefined;
-  #chunks = 0;
+  #chunks: ChunkBuffer | undefined;
   #batches = 0;
 
   constructor(job: JobIdentity, port: ContextPort) {
@@ -77,7 +88,7 @@ export class JobContext implements ExecutorContext {
 
   get log(): ExecutorLog {
     return (this.#log ??= executorLog((level, message, fields) => {
-      if (!this.#closed) this.#port.log(level, String(message), fields);
+      if (!this.#closed) this.#port.log(level, message, fields);
     }));
   }
 
@@ -91,7 +102,9 @@ export class JobContext implements ExecutorContext {
 
   get emit(): (text: string) => void {
     return (text) => {
-      if (!this.#closed && text !== '') this.#port.chunk(this.#chunks++, String(text));
+      if (this.#closed) return;
+      this.#chunks ??= new ChunkBuffer((index, data) => this.#port.chunk(index, data));
+      this.#chunks.add(text);
     };
   }
 
@@ -109,12 +122,16 @@ export class JobContext implements ExecutorContext {
       get: async (reference) => {
         this.#refuseIfClosed();
         const checked = checkedReference(reference);
-        return this.#port.fetch(checked).catch((error: unknown) => notThere(`artifact ${checked.$artifact}`, error));
+        return this.#port
+          .fetch(checked)
+          .catch((error: unknown) => notThere(`artifact ${checked.$artifact}`, error));
       },
       put: async (path, about = {}) => {
         this.#refuseIfClosed();
         const absolute = isAbsolute(path) ? path : resolve(this.workdir, path);
-        return this.#port.store(absolute, about).catch((error: unknown) => notThere(`storing ${path}`, error));
+        return this.#port
+          .store(absolute, about)
+          .catch((error: unknown) => notThere(`storing ${path}`, error));
       },
     };
   }
@@ -128,6 +145,7 @@ export class JobContext implements ExecutorContext {
   close(): void {
     this.#closed = true;
     this.#meter?.close();
+    this.#chunks?.close();
   }
 
   #refuseIfClosed(): void {
@@ -137,15 +155,20 @@ export class JobContext implements ExecutorContext {
 
 /** A store that fails is no fault of the executor: another attempt may find it well. */
 function notThere(what: string, error: unknown): never {
-  throw new ResourceError(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  throw new ResourceError(`${what}: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
 }
 
 /** References come from inputs: what is none is the input's fault. */
 function checkedReference(reference: ArtifactRef): ArtifactRef {
-  const id: unknown = (reference as Partial<ArtifactRef> | null | undefined)?.$artifact;
+  const given: Partial<ArtifactRef> | null | undefined = reference;
+  const id = given?.$artifact;
   if (typeof id !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(id)) {
-    throw new InvalidInputError('an artifact reference looks like {"$artifact": "sha256:<64 hex digits>", …}');
+    throw new InvalidInputError(
+      'an artifact reference looks like {"$artifact": "sha256:<64 hex digits>", …}',
+    );
   }
-  const { name = '', size = 0, mediaType = '' } = reference;
+  const { name = '', size = 0, mediaType = '' } = given ?? {};
   return { $artifact: id, name, size, mediaType };
 }

@@ -26,7 +26,9 @@ export function plainFields(fields: Record<string, unknown>): Record<string, unk
   try {
     const text = JSON.stringify(fields, (_key, value: unknown) => {
       if (typeof value === 'bigint') return value.toString();
-      return value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value;
+      return value instanceof Error
+        ? { name: value.name, message: value.message, stack: value.stack }
+        : value;
     });
     return JSON.parse(text) as Record<string, unknown>;
   } catch {

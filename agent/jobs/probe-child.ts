@@ -23,16 +23,19 @@ export type ProbeReport =
 
 dieWithParent();
 
-process.on('message', async (modules: readonly string[]) => {
+process.on('message', (modules: readonly string[]) => void lookAtAll(modules));
+
+async function lookAtAll(modules: readonly string[]): Promise<void> {
   for (const module of modules) process.send?.(await look(module));
   process.exit(0);
-});
+}
 
 async function look(module: string): Promise<ProbeReport> {
   try {
     const exports = (await import(/* @vite-ignore */ pathToFileURL(module).href)) as Record<string, unknown>;
     const executors = findExecutors(exports).map((executor) => describe(executor, module));
-    if (executors.length === 0) return { module, problem: 'exports no executor; wrap it in defineExecutor(…)' };
+    if (executors.length === 0)
+      return { module, problem: 'exports no executor; wrap it in defineExecutor(…)' };
     return { module, executors };
   } catch (error) {
     return { module, problem: error instanceof Error ? error.message : String(error) };
@@ -40,9 +43,22 @@ async function look(module: string): Promise<ProbeReport> {
 }
 
 function describe(executor: Executor, module: string): ProbedExecutor {
-  const { type, version, description, concurrency, cost, deterministic, isolation, gpus, vramBytes, env } = executor;
+  const { type, version, description, concurrency, cost, deterministic, isolation, gpus, vramBytes, env } =
+    executor;
   return {
-    ...{ module, type, version, description, concurrency, cost, deterministic, isolation, gpus, vramBytes, env },
+    ...{
+      module,
+      type,
+      version,
+      description,
+      concurrency,
+      cost,
+      deterministic,
+      isolation,
+      gpus,
+      vramBytes,
+      env,
+    },
     inputSchemaJson: schemaJson(executor.input, 'input'),
     outputSchemaJson: schemaJson(executor.output, 'output'),
   };

@@ -16,14 +16,23 @@ import { signalGroup } from './process-group.ts';
 
 const MODULE_MS = 60_000;
 
-export async function probeModules(modules: readonly string[], env: readonly string[], log: HostLog): Promise<ProbeReport[]> {
+export async function probeModules(
+  modules: readonly string[],
+  env: readonly string[],
+  log: HostLog,
+): Promise<ProbeReport[]> {
   const reports: ProbeReport[] = [];
-  while (reports.length < modules.length) reports.push(...(await probeSome(modules.slice(reports.length), env, log)));
+  while (reports.length < modules.length)
+    reports.push(...(await probeSome(modules.slice(reports.length), env, log)));
   return reports;
 }
 
 /** Reports of the first modules, at least one. */
-async function probeSome(modules: readonly string[], env: readonly string[], log: HostLog): Promise<ProbeReport[]> {
+async function probeSome(
+  modules: readonly string[],
+  env: readonly string[],
+  log: HostLog,
+): Promise<ProbeReport[]> {
   const reports: ProbeReport[] = [];
   const child = spawnChild('probe-child', childEnvironment(process.env, env));
   const pid = child.pid ?? 0;
@@ -46,13 +55,16 @@ async function probeSome(modules: readonly string[], env: readonly string[], log
   });
   const { promise: ended, resolve } = Promise.withResolvers<string>();
   child.once('error', (error) => resolve(error.message));
-  child.once('close', (code, signal) => resolve(`it ended its process (${signal ?? `code ${code}`}): ${lines.toString()}`));
+  child.once('close', (code, signal) =>
+    resolve(`it ended its process (${signal ?? `code ${code}`}): ${lines.toString()}`),
+  );
   child.once('exit', () => signalGroup(pid, 'SIGKILL'));
   allowNext();
   child.send([...modules], () => {});
   const end = await ended;
   clearTimeout(timer);
   const blamed = modules[reports.length];
-  if (blamed !== undefined) reports.push({ module: blamed, problem: late ? `loading it took longer than ${MODULE_MS} ms` : end });
+  if (blamed !== undefined)
+    reports.push({ module: blamed, problem: late ? `loading it took longer than ${MODULE_MS} ms` : end });
   return reports;
 }

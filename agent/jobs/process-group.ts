@@ -46,7 +46,9 @@ async function fromProc(leader: number): Promise<number[]> {
 async function fromPs(leader: number): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,pgid=,stat=']);
   const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
-  return rows.filter(([, group, state]) => Number(group) === leader && !state?.startsWith('Z')).map(([pid]) => Number(pid));
+  return rows
+    .filter(([, group, state]) => Number(group) === leader && !state?.startsWith('Z'))
+    .map(([pid]) => Number(pid));
 }
 
 /** Ends what a job left running in its child's group: all but the leader and those that were there before. */

@@ -15,7 +15,15 @@ import type { CancelReason, JobHooks, JobRequest, JobResult, RunningJob } from '
 import { KILL_WAIT_MS, type ExecutorProcess } from './executor-process.ts';
 import { MAX_TIMER_MS, type HostSettings } from './host-settings.ts';
 import { killStrays } from './process-group.ts';
-import { failedByExit, finished, stopFor, stopForTimeout, stoppedResult, type Outcome, type Stop } from './verdicts.ts';
+import {
+  failedByExit,
+  finished,
+  stopFor,
+  stopForTimeout,
+  stoppedResult,
+  type Outcome,
+  type Stop,
+} from './verdicts.ts';
 import { removeFolder, workdirPath } from './workdirs.ts';
 
 /** A child that was told to run and does not say it started is stuck. */
@@ -69,7 +77,9 @@ export class ProcessJob implements RunningJob {
     this.#process = child;
     child.jobId = this.request.jobId;
     child.forgetOutput();
-    const { promise: reported, resolve: report } = Promise.withResolvers<FromChild & { kind: 'done' | 'unhealthy' }>();
+    const { promise: reported, resolve: report } = Promise.withResolvers<
+      FromChild & { kind: 'done' | 'unhealthy' }
+    >();
     const { promise: gaveUp, resolve: giveUp } = Promise.withResolvers<'gave up'>();
     this.#gaveUp = () => giveUp('gave up');
     child.listener = (message) => {
@@ -85,26 +95,37 @@ export class ProcessJob implements RunningJob {
     child.listener = null;
     child.jobId = '';
     this.#clearTimers();
-    this.#ended = !(typeof end === 'object' && 'kind' in end && end.kind === 'unhealthy');
     if (end === 'gave up') {
-      this.#settings.log.error({ childPid: child.pid, jobId }, 'the process of an executor survived SIGKILL; it is abandoned');
+      this.#ended = true;
+      this.#settings.log.error(
+        { childPid: child.pid, jobId },
+        'the process of an executor survived SIGKILL; it is abandoned',
+      );
       await this.#finish(undefined, 0);
       return 'killed';
     }
     if (!('kind' in end)) {
+      // It died before it began, perhaps while it was idle: that is no crash of this job.
+      if (this.#startedAt === 0 && !this.refused)
+        return this.#refuse('the executor process ended before the job began');
       const stopped = this.#stop !== undefined;
+      this.#ended = true;
       await this.#finish(failedByExit(end), this.#elapsedMs(), true);
       return stopped ? 'killed' : 'crashed';
     }
-    if (end.kind === 'unhealthy') {
-      this.#settings.log.warn({ executor: this.request.type, childPid: child.pid }, end.message);
-      this.#process = undefined;
-      if (this.#stop !== undefined) this.#settle(stoppedResult(this.#stop, 0));
-      return 'unhealthy';
-    }
+    if (end.kind === 'unhealthy') return this.#refuse(end.message);
+    this.#ended = true;
     if (this.#stop !== undefined) await killStrays(child.pid, child.residents);
     await this.#finish(end.outcome, end.runMs, end.usedWorkdir);
     return end.outcome.verdict === 'retryable' ? 'suspect' : 'usable';
+  }
+
+  /** The child is of no use; the job may go to another one. */
+  #refuse(why: string): AfterJob {
+    this.#settings.log.warn({ executor: this.request.type, childPid: this.#process?.pid }, why);
+    this.#process = undefined;
+    if (this.#stop !== undefined) this.#settle(stoppedResult(this.#stop, 0));
+    return 'unhealthy';
   }
 
   #receive(message: FromChild, child: ExecutorProcess): void {
@@ -131,7 +152,12 @@ export class ProcessJob implements RunningJob {
     try {
       child.send({ kind: 'reply', id, ok: true, value: await this.#perform(request) });
     } catch (error) {
-      child.send({ kind: 'reply', id, ok: false, message: error instanceof Error ? error.message : String(error) });
+      child.send({
+        kind: 'reply',
+        id,
+        ok: false,
+        message: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 
@@ -161,7 +187,10 @@ export class ProcessJob implements RunningJob {
   async #finish(outcome: Outcome | undefined, runMs: number, usedWorkdir = true): Promise<void> {
     if (usedWorkdir) {
       await removeFolder(this.#workdir).catch((error: unknown) => {
-        this.#settings.log.warn({ err: error, jobId: this.request.jobId }, 'could not remove the folder of a job');
+        this.#settings.log.warn(
+          { err: error, jobId: this.request.jobId },
+          'could not remove the folder of a job',
+        );
       });
     }
     if (this.#stop !== undefined) this.#settle(stoppedResult(this.#stop, runMs || this.#elapsedMs()));

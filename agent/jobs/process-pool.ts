@@ -29,12 +29,15 @@ export class ProcessPool implements JobSource {
   readonly #children = new Set<ExecutorProcess>();
   #queue: ProcessJob[] = [];
   #stopped = false;
-  #waking: NodeJS.Immediate | undefined;
+  #waking = false;
 
   constructor(spec: PoolSpec, settings: HostSettings) {
     this.#spec = spec;
     this.#settings = settings;
-    this.#slots = Array.from({ length: spec.concurrency }, (_, slot) => new ProcessSlot({ ...spec, slot }, settings, this));
+    this.#slots = Array.from(
+      { length: spec.concurrency },
+      (_, slot) => new ProcessSlot({ ...spec, slot }, settings, this),
+    );
   }
 
   run(request: JobRequest, hooks: JobHooks): RunningJob {
@@ -84,8 +87,10 @@ export class ProcessPool implements JobSource {
   #wake(): void {
     const best = this.#bestIdle();
     if (best?.warm === true) return void best.work();
-    this.#waking ??= setImmediate(() => {
-      this.#waking = undefined;
+    if (this.#waking) return;
+    this.#waking = true;
+    setImmediate(() => {
+      this.#waking = false;
       for (let left = this.#queue.length; left > 0; left--) void this.#bestIdle()?.work();
     });
   }

@@ -81,6 +81,7 @@ export class ProcessSlot {
   }
 
   async #serve(job: ProcessJob): Promise<void> {
+    if (this.#child?.alive === false) this.#drop(this.#child, true);
     const child = (this.#child ??= this.#start());
     const problem = await child.loaded;
     if (problem !== null) {
@@ -97,7 +98,8 @@ export class ProcessSlot {
     else if (after === 'killed') this.#drop(child, false);
     else if (after === 'unhealthy') {
       this.#drop(child, true);
-      if (job.refused) job.fail(failed('retryable', 'RESOURCE_ERROR', 'the executor is unhealthy, see its log'));
+      if (job.refused)
+        job.fail(failed('retryable', 'RESOURCE_ERROR', 'the executor is unhealthy, see its log'));
       else {
         job.refused = true;
         this.#source.putBack(job);
@@ -112,7 +114,10 @@ export class ProcessSlot {
     this.#suspect = false;
     void child.exited.then((exit) => {
       if (this.#child !== child || this.busy) return;
-      this.#settings.log.warn({ executor: this.#spec.type, childPid: child.pid, ...exit }, 'idle executor process ended');
+      this.#settings.log.warn(
+        { executor: this.#spec.type, childPid: child.pid, ...exit },
+        'idle executor process ended',
+      );
       this.#drop(child, true);
     });
     return child;
@@ -131,8 +136,11 @@ export class ProcessSlot {
   #waitIdle(): void {
     const { idleUnloadMs } = this.#settings;
     if (idleUnloadMs === 'never' || this.#child === null || this.#stopping.signal.aborted) return;
-    this.#idleTimer = setTimeout(() => {
-      if (this.#child !== null) this.#drop(this.#child, false);
-    }, Math.min(MAX_TIMER_MS, idleUnloadMs)).unref();
+    this.#idleTimer = setTimeout(
+      () => {
+        if (this.#child !== null) this.#drop(this.#child, false);
+      },
+      Math.min(MAX_TIMER_MS, idleUnloadMs),
+    ).unref();
   }
 }

@@ -18,7 +18,10 @@ export class ProgressMeter {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(send: (fraction: number, message: string) => void, now: () => number = () => performance.now()) {
+  constructor(
+    send: (fraction: number, message: string) => void,
+    now: () => number = () => performance.now(),
+  ) {
     this.#send = send;
     this.#now = now;
   }
@@ -26,7 +29,7 @@ export class ProgressMeter {
   report(fraction: number, message = ''): void {
     if (this.#closed || typeof fraction !== 'number' || Number.isNaN(fraction)) return;
     this.#fraction = Math.max(this.#fraction, Math.min(1, fraction));
-    this.#message = String(message);
+    this.#message = message;
     const waitMs = this.#sentAt + INTERVAL_MS - this.#now();
     if (waitMs <= 0) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), waitMs).unref();

@@ -49,7 +49,12 @@ export function succeeded(outputJson: string): Outcome {
   return { verdict: 'succeeded', outputJson, reason: '', message: '', blockedReason: '' };
 }
 
-export function failed(verdict: 'retryable' | 'fatal', reason: string, message: string, blockedReason = ''): Outcome {
+export function failed(
+  verdict: 'retryable' | 'fatal',
+  reason: string,
+  message: string,
+  blockedReason = '',
+): Outcome {
   return {
     verdict,
     outputJson: '',
@@ -82,7 +87,11 @@ export function failedByExit(exit: ExitReport): Outcome {
   const outOfMemory =
     exit.code === 137 || (exit.signal === 'SIGKILL' && exit.oomKilled) || /out of memory/i.test(exit.stderr);
   const words = exit.stderr === '' ? '' : `: ${exit.stderr}`;
-  return failed('retryable', outOfMemory ? 'OUT_OF_MEMORY' : 'EXECUTOR_CRASHED', `the executor's process ${how}${words}`);
+  return failed(
+    'retryable',
+    outOfMemory ? 'OUT_OF_MEMORY' : 'EXECUTOR_CRASHED',
+    `the executor's process ${how}${words}`,
+  );
 }
 
 export function stopFor(reason: CancelReason): Stop {
@@ -111,7 +120,8 @@ export function finished(outcome: Outcome, runMs: number): JobResult {
 }
 
 function isOutOfMemory(thrown: unknown, message: string): boolean {
-  const code = typeof thrown === 'object' && thrown !== null ? (thrown as { code?: unknown }).code : undefined;
+  const code =
+    typeof thrown === 'object' && thrown !== null ? (thrown as { code?: unknown }).code : undefined;
   if (code === 'ENOMEM' || code === 'ERR_WORKER_OUT_OF_MEMORY') return true;
   return /out of memory|cannot allocate memory|array buffer allocation failed/i.test(message);
 }

@@ -18,6 +18,8 @@ export class Classes {
   /** Per cell: names registered in Redis. */
   readonly #registered: readonly Set<string>[];
   #types: ReadonlySet<string> = new Set();
+  /** Cost formula by step type. */
+  #formulas: ReadonlyMap<string, string> = new Map();
   revision = 0;
 
   constructor(redis: Redis | Cluster, namespace: string, cells: readonly Cell[]) {
@@ -30,6 +32,11 @@ export class Classes {
   /** Step types ever advertised to this fleet. */
   get types(): ReadonlySet<string> {
     return this.#types;
+  }
+
+  /** Cost formula an executor of the type declared; '' = none. */
+  formulaOf(type: string): string | undefined {
+    return this.#formulas.get(type);
   }
 
   /** Every class known, by name. */
@@ -65,17 +72,20 @@ export class Classes {
 
   /** Reads the step types again: another coordinator's agents may have brought new ones. */
   async refreshTypes(): Promise<void> {
-    this.#types = new Set(await this.#redis.hkeys(keys.types(this.#namespace)));
+    const found = await this.#redis.hgetall(keys.types(this.#namespace));
+    this.#formulas = new Map(Object.entries(found));
+    this.#types = new Set(this.#formulas.keys());
   }
 
-  /** Remembers step types for good; the cost formula of each is kept beside it. */
+  /** Remembers step types for good, with the cost formula said last. */
   async addTypes(executors: readonly { readonly type: string; readonly cost: string }[]): Promise<void> {
-    const fresh = executors.filter((executor) => !this.#types.has(executor.type));
+    const fresh = executors.filter((executor) => this.#formulas.get(executor.type) !== executor.cost);
     if (fresh.length === 0) return;
     const fields: Record<string, string> = {};
     for (const { type, cost } of fresh) fields[type] = cost;
     await this.#redis.hset(keys.types(this.#namespace), fields);
-    this.#types = new Set([...this.#types, ...fresh.map((executor) => executor.type)]);
+    this.#formulas = new Map([...this.#formulas, ...Object.entries(fields)]);
+    this.#types = new Set(this.#formulas.keys());
   }
 }
 

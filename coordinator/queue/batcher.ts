@@ -40,6 +40,7 @@ export class Batcher<Item, Reply> {
   readonly #giveUpMs: number;
   #queue: Waiting<Item, Reply>[] = [];
   #inFlight = 0;
+  #pending = 0;
   #scheduled = false;
 
   constructor(options: BatcherOptions<Item, Reply>) {
@@ -51,11 +52,12 @@ export class Batcher<Item, Reply> {
 
   /** Items not yet answered. */
   get pending(): number {
-    return this.#queue.length + this.#inFlight * this.#maxItems;
+    return this.#pending;
   }
 
   /** Hot path: callbacks instead of a promise per item. */
   push(item: Item, done: (reply: Reply) => void, failed: (error: unknown) => void): void {
+    this.#pending++;
     this.#queue.push({ item, done, failed });
     this.#schedule();
   }
@@ -95,16 +97,30 @@ export class Batcher<Item, Reply> {
     for (let attempt = 0; ; attempt++) {
       try {
         const replies = await send(items);
-        for (let i = 0; i < batch.length; i++) (batch[i] as Waiting<Item, Reply>).done(replies[i] as Reply);
+        this.#answer(batch, (waiting, index) => waiting.done(replies[index] as Reply));
         return;
       } catch (error) {
         const pauseMs = Math.min(500, 20 * 2 ** attempt);
         if (!isTransient(error) || clock.now() + pauseMs > deadline) {
-          for (const waiting of batch) waiting.failed(error);
+          this.#answer(batch, (waiting) => waiting.failed(error));
           return;
         }
         await clock.sleep(pauseMs);
       }
     }
+  }
+
+  /** A callback that throws is a bug of its owner: it surfaces as such, and takes nobody else's answer away. */
+  #answer(batch: readonly Waiting<Item, Reply>[], give: (waiting: Waiting<Item, Reply>, index: number) => void): void {
+    this.#pending -= batch.length;
+    batch.forEach((waiting, index) => {
+      try {
+        give(waiting, index);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    });
   }
 }

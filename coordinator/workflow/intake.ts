@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
+import type { Json } from '../../sdk/common/json.ts';
 import { classRecord } from '../agents/classes.ts';
 import type { Classes } from '../agents/classes.ts';
 import type { SubmitItem } from '../queue/items.ts';
@@ -37,7 +38,7 @@ export interface IntakeOptions {
   readonly reads: Reads;
   readonly classes: Classes;
   /** Cost of a job by the executor's formula. */
-  readonly costOf: (type: string, input: unknown) => number;
+  readonly costOf: (type: string, input: Json) => number;
 }
 
 export class Intake {
@@ -99,7 +100,11 @@ export class Intake {
     const { store, classes } = this.#options;
     const cell = store.cellOf(wid);
     const needs = plan.steps.map((step) => step.needs.length);
-    const decision = begin(plan, freshView(needs, tenant), { output: () => undefined, cost: () => 1, jitter: () => 0 });
+    const decision = begin(plan, freshView(needs, tenant), {
+      output: () => undefined,
+      cost: (type, inputJson) => this.#options.costOf(type, JSON.parse(inputJson) as Json),
+      jitter: () => 0,
+    });
     if (decision.kind !== 'decided') throw new Error('The first decision of a workflow needs nothing loaded.');
     const registered = classes.registeredIn(cell);
     const fresh = new Map<string, string>();

@@ -35,6 +35,8 @@ export interface AheadDecision {
 export interface ShellOptions {
   readonly store: Store;
   readonly reads: Reads;
+  /** Cost of a job where the consumer gave none. */
+  readonly cost: (type: string, inputJson: string) => number;
   /** 0 to 1. */
   readonly random: () => number;
   /** Told of errors nobody waits for. */
@@ -46,6 +48,7 @@ export class Shell {
   onEnded: (wid: string) => void = () => {};
   readonly #store: Store;
   readonly #reads: Reads;
+  readonly #cost: (type: string, inputJson: string) => number;
   readonly #random: () => number;
   readonly #onError: (error: unknown, wid: string) => void;
   /** Workflows being settled here, and whether they must be looked at again. */
@@ -54,6 +57,7 @@ export class Shell {
   constructor(options: ShellOptions) {
     this.#store = options.store;
     this.#reads = options.reads;
+    this.#cost = options.cost;
     this.#random = options.random;
     this.#onError = options.onError;
   }
@@ -151,6 +155,6 @@ export class Shell {
   }
 
   #env(output: (step: number) => string | undefined): DecisionEnv {
-    return { output, cost: () => 1, jitter: this.#random };
+    return { output, cost: this.#cost, jitter: this.#random };
   }
 }

@@ -148,7 +148,7 @@ function refTarget(walk: Walk, object: { readonly [key: string]: Json }, at: str
     wrong = true;
     problem(
       walk,
-      `${place(walk)}.${formatPath('', [key])}`,
+      formatPath(place(walk), [key]),
       'INVALID_VALUE',
       'a $ref has only "path" and "default" beside it',
     );

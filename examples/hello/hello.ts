@@ -2,7 +2,7 @@
 import { defineExecutor } from 'dibs/sdk/executor';
 import { z } from 'zod';
 
-export default defineExecutor({
+export const hello = defineExecutor({
   type: 'hello',
   input: z.object({ name: z.string().min(1) }),
   output: z.object({ greeting: z.string() }),

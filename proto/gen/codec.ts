@@ -16,9 +16,9 @@ import { usePlainMessages } from './plain-messages.ts';
 import type { Plain } from './service-types.ts';
 
 export interface Codec<T> {
-  encode(message: Plain<T>): Buffer;
+  readonly encode: (message: Plain<T>) => Buffer;
   /** Throws on bytes that are not this message. */
-  decode(bytes: Uint8Array): T;
+  readonly decode: (bytes: Uint8Array) => T;
 }
 
 /** Folder that holds dibs/v1/*.proto: ../ from the sources, ../../../proto from an emitted dist/proto/gen. */
@@ -61,7 +61,9 @@ function findProtoRoot(): string {
     const folder = fileURLToPath(new URL(up, here));
     if (existsSync(join(folder, 'dibs/v1/common.proto'))) return folder;
   }
-  throw new Error(`dibs/v1/*.proto was not found near ${fileURLToPath(here)}; the installation is incomplete.`);
+  throw new Error(
+    `dibs/v1/*.proto was not found near ${fileURLToPath(here)}; the installation is incomplete.`,
+  );
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

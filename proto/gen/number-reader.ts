@@ -24,15 +24,15 @@ export class NumberReader extends protobuf.BufferReader {
   }
 
   override sint64(): Declared {
-    return Number(super.sint64().toString()) as unknown as Declared;
+    return toNumber(super.sint64());
   }
 
   override fixed64(): Declared {
-    return Number(super.fixed64().toString()) as unknown as Declared;
+    return toNumber(super.fixed64());
   }
 
   override sfixed64(): Declared {
-    return Number(super.sfixed64().toString()) as unknown as Declared;
+    return toNumber(super.sfixed64());
   }
 
   #varint(signed: boolean): number {
@@ -51,4 +51,8 @@ export class NumberReader extends protobuf.BufferReader {
     }
     throw new Error('invalid varint encoding');
   }
+}
+
+function toNumber({ low, high, unsigned }: Declared): Declared {
+  return ((unsigned ? high >>> 0 : high) * TWO_32 + (low >>> 0)) as unknown as Declared;
 }

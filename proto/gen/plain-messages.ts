@@ -23,7 +23,8 @@ export function usePlainMessages(namespace: protobuf.NamespaceBase): void {
 
 function plainConstructor(type: protobuf.Type): protobuf.Constructor<{}> {
   const body = protobuf.util.codegen(['p'], type.name);
-  for (const field of type.fieldsArray) body(`this${protobuf.util.safeProp(field.name)}=${initialValue(field.resolve())}`);
+  for (const field of type.fieldsArray)
+    body(`this${protobuf.util.safeProp(field.name)}=${initialValue(field.resolve())}`);
   body('if(p)Object.assign(this,p)');
   return body({ EMPTY: Buffer.alloc(0) }) as unknown as protobuf.Constructor<{}>;
 }

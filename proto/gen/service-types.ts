@@ -38,30 +38,36 @@ type KnownKeys<T> = keyof { [K in keyof T as string extends K ? never : K]: T[K]
 
 type Call = (...args: never[]) => void;
 
-type HandlerFor<Generated, Request, Response> = Generated extends grpc.handleUnaryCall<infer _Q, infer _R>
-  ? grpc.handleUnaryCall<Request, Plain<Response>>
-  : Generated extends grpc.handleClientStreamingCall<infer _Q, infer _R>
-    ? grpc.handleClientStreamingCall<Request, Plain<Response>>
-    : Generated extends grpc.handleServerStreamingCall<infer _Q, infer _R>
-      ? grpc.handleServerStreamingCall<Request, Plain<Response>>
-      : Generated extends grpc.handleBidiStreamingCall<infer _Q, infer _R>
-        ? grpc.handleBidiStreamingCall<Request, Plain<Response>>
-        : Call;
+type HandlerFor<Generated, Request, Response> =
+  Generated extends grpc.handleUnaryCall<infer _Q, infer _R>
+    ? grpc.handleUnaryCall<Request, Plain<Response>>
+    : Generated extends grpc.handleClientStreamingCall<infer _Q, infer _R>
+      ? grpc.handleClientStreamingCall<Request, Plain<Response>>
+      : Generated extends grpc.handleServerStreamingCall<infer _Q, infer _R>
+        ? grpc.handleServerStreamingCall<Request, Plain<Response>>
+        : Generated extends grpc.handleBidiStreamingCall<infer _Q, infer _R>
+          ? grpc.handleBidiStreamingCall<Request, Plain<Response>>
+          : Call;
 
-type ClientMethodFor<Generated, Request, Response> = Generated extends grpc.handleUnaryCall<infer _Q, infer _R>
-  ? UnaryMethod<Plain<Request>, Response>
-  : Generated extends grpc.handleClientStreamingCall<infer _Q, infer _R>
-    ? ClientStreamMethod<Plain<Request>, Response>
-    : Generated extends grpc.handleServerStreamingCall<infer _Q, infer _R>
-      ? ServerStreamMethod<Plain<Request>, Response>
-      : Generated extends grpc.handleBidiStreamingCall<infer _Q, infer _R>
-        ? BidiMethod<Plain<Request>, Response>
-        : Call;
+type ClientMethodFor<Generated, Request, Response> =
+  Generated extends grpc.handleUnaryCall<infer _Q, infer _R>
+    ? UnaryMethod<Plain<Request>, Response>
+    : Generated extends grpc.handleClientStreamingCall<infer _Q, infer _R>
+      ? ClientStreamMethod<Plain<Request>, Response>
+      : Generated extends grpc.handleServerStreamingCall<infer _Q, infer _R>
+        ? ServerStreamMethod<Plain<Request>, Response>
+        : Generated extends grpc.handleBidiStreamingCall<infer _Q, infer _R>
+          ? BidiMethod<Plain<Request>, Response>
+          : Call;
 
 export interface UnaryMethod<Request, Response> {
   (request: Request, callback: grpc.requestCallback<Response>): grpc.ClientUnaryCall;
   (request: Request, metadata: grpc.Metadata, callback: grpc.requestCallback<Response>): grpc.ClientUnaryCall;
-  (request: Request, options: grpc.CallOptions, callback: grpc.requestCallback<Response>): grpc.ClientUnaryCall;
+  (
+    request: Request,
+    options: grpc.CallOptions,
+    callback: grpc.requestCallback<Response>,
+  ): grpc.ClientUnaryCall;
   (
     request: Request,
     metadata: grpc.Metadata,
@@ -82,7 +88,11 @@ export interface ClientStreamMethod<Request, Response> {
 
 export interface ServerStreamMethod<Request, Response> {
   (request: Request, options?: grpc.CallOptions): grpc.ClientReadableStream<Response>;
-  (request: Request, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<Response>;
+  (
+    request: Request,
+    metadata: grpc.Metadata,
+    options?: grpc.CallOptions,
+  ): grpc.ClientReadableStream<Response>;
 }
 
 export interface BidiMethod<Request, Response> {
@@ -91,23 +101,17 @@ export interface BidiMethod<Request, Response> {
 }
 
 type Handlers<Definition, Generated> = {
-  [K in KnownKeys<Generated> & KnownKeys<Definition> & string as Uncapitalize<K>]: Definition[K] extends MethodDefinition<
-    infer _I,
-    infer _O,
-    infer Request,
-    infer Response
-  >
+  [
+    K in KnownKeys<Generated> & KnownKeys<Definition> & string as Uncapitalize<K>
+  ]: Definition[K] extends MethodDefinition<infer _I, infer _O, infer Request, infer Response>
     ? HandlerFor<Generated[K], Request, Response>
     : Call;
 };
 
 type Client<Definition, Generated> = grpc.Client & {
-  [K in KnownKeys<Generated> & KnownKeys<Definition> & string as Uncapitalize<K>]: Definition[K] extends MethodDefinition<
-    infer _I,
-    infer _O,
-    infer Request,
-    infer Response
-  >
+  [
+    K in KnownKeys<Generated> & KnownKeys<Definition> & string as Uncapitalize<K>
+  ]: Definition[K] extends MethodDefinition<infer _I, infer _O, infer Request, infer Response>
     ? ClientMethodFor<Generated[K], Request, Response>
     : Call;
 };

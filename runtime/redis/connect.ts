@@ -59,13 +59,17 @@ export async function closeRedis(connection: RedisConnection): Promise<void> {
 function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let last: Error | undefined;
-    const fail = (message: string): void => settle(() => reject(new Error(message, last === undefined ? {} : { cause: last })));
+    const fail = (message: string): void =>
+      settle(() => reject(new Error(message, last === undefined ? {} : { cause: last })));
     const timer = setTimeout(() => {
-      fail(`${describeTarget(target)} was not ready within ${timeoutMs} ms${last === undefined ? '' : `: ${last.message}`}`);
+      fail(
+        `${describeTarget(target)} was not ready within ${timeoutMs} ms${last === undefined ? '' : `: ${last.message}`}`,
+      );
     }, timeoutMs);
     const onError = (error: Error): void => {
       last = (error as Error & { lastNodeError?: Error }).lastNodeError ?? error;
-      if (HOPELESS.test(last.message)) fail(`${describeTarget(target)} refused the credentials: ${last.message}`);
+      if (HOPELESS.test(last.message))
+        fail(`${describeTarget(target)} refused the credentials: ${last.message}`);
     };
     let retry: NodeJS.Timeout | undefined;
     let settled = false;
@@ -97,7 +101,8 @@ function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs:
 
 /** A Cluster is `ready` when one node answered; a command to another one would find it still connecting. */
 async function reachMasters(connection: RedisConnection): Promise<void> {
-  if (connection instanceof Cluster) await Promise.all(connection.nodes('master').map((node) => reached(node)));
+  if (connection instanceof Cluster)
+    await Promise.all(connection.nodes('master').map((node) => reached(node)));
 }
 
 function reached(node: Redis): Promise<void> {

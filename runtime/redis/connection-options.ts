@@ -63,8 +63,16 @@ export function placeOptions(target: Exclude<RedisTarget, { kind: 'cluster' }>):
   return { ...target.address, db: target.db };
 }
 
-export function clusterOptions(target: RedisTarget, settings: ConnectionSettings): Omit<ClusterOptions, 'redisOptions'> & { redisOptions: ServerOptions } {
-  const { retryStrategy: _retry, enableOfflineQueue: _queue, lazyConnect: _lazy, ...redisOptions } = serverOptions(target, settings);
+export function clusterOptions(
+  target: RedisTarget,
+  settings: ConnectionSettings,
+): Omit<ClusterOptions, 'redisOptions'> & { redisOptions: ServerOptions } {
+  const {
+    retryStrategy: _retry,
+    enableOfflineQueue: _queue,
+    lazyConnect: _lazy,
+    ...redisOptions
+  } = serverOptions(target, settings);
   return {
     redisOptions,
     lazyConnect: true,

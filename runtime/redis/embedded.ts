@@ -54,7 +54,9 @@ const MAX_SOCKET_PATH_BYTES = 100;
 const START_TIMEOUT_MS = 20_000;
 const STOP_GRACE_MS = 10_000;
 const POLL_MS = 10;
-const GUARD = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard.ts' : './guard.js', import.meta.url));
+const GUARD = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './guard.ts' : './guard.js', import.meta.url),
+);
 
 export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise<EmbeddedRedis> {
   const binary = await findServerBinary(options.binary);
@@ -64,11 +66,13 @@ export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise
   const socketPath = Buffer.byteLength(wantedSocket) > MAX_SOCKET_PATH_BYTES ? undefined : wantedSocket;
   const wantedPort = options.port ?? (socketPath === undefined ? 0 : undefined);
   const port = wantedPort === 0 ? await freePort() : wantedPort;
-  const address: Address | { path: string } = socketPath === undefined ? { host: '127.0.0.1', port: port ?? 0 } : { path: socketPath };
+  const address: Address | { path: string } =
+    socketPath === undefined ? { host: '127.0.0.1', port: port ?? 0 } : { path: socketPath };
   const url = socketPath === undefined ? `redis://127.0.0.1:${port}` : `unix://${socketPath}`;
   const logFile = join(folder, 'redis.log');
 
-  if ((await pingRedis(address)) !== 'silent') throw new Error(`A Redis answers at ${url} already. Stop it, or choose another folder.`);
+  if ((await pingRedis(address)) !== 'silent')
+    throw new Error(`A Redis answers at ${url} already. Stop it, or choose another folder.`);
   const settings: Record<string, string> = {
     dir: folder,
     port: String(port ?? 0),
@@ -83,10 +87,14 @@ export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise
     ...options.settings,
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const guard = spawn(process.execPath, [GUARD, join(folder, 'redis.lock'), String(STOP_GRACE_MS), binary.path, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
-  });
+  const guard = spawn(
+    process.execPath,
+    [GUARD, join(folder, 'redis.lock'), String(STOP_GRACE_MS), binary.path, ...args],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    },
+  );
   return supervise(guard, { address, url, port, version: binary.version, logFile, options });
 }
 
@@ -131,7 +139,9 @@ async function supervise(guard: ChildProcess, launch: Launch): Promise<EmbeddedR
   } catch (error) {
     await stop();
     const log = complaint.trim() || (await lastLines(launch.logFile));
-    throw new Error(`The private Redis did not start: ${(error as Error).message}\n${log}`.trim(), { cause: error });
+    throw new Error(`The private Redis did not start: ${(error as Error).message}\n${log}`.trim(), {
+      cause: error,
+    });
   }
   void exit.then(async () => {
     if (!expected) launch.options.onExit?.(complaint.trim() || (await lastLines(launch.logFile)));
@@ -158,7 +168,9 @@ async function untilReady(launch: Launch, server: () => { ended: boolean; known:
 
 /** Whether the guard and its pipes keep this process running. */
 function holdLoop(guard: ChildProcess, hold: boolean): void {
-  for (const handle of [guard, guard.stdin, guard.stdout, guard.stderr] as (Partial<Pick<ChildProcess, 'ref' | 'unref'>> | null)[]) {
+  for (const handle of [guard, guard.stdin, guard.stdout, guard.stderr] as (Partial<
+    Pick<ChildProcess, 'ref' | 'unref'>
+  > | null)[]) {
     if (hold) handle?.ref?.();
     else handle?.unref?.();
   }

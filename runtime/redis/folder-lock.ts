@@ -25,7 +25,9 @@ export function takeFolder(file: string, self: Holder): void {
     }
     const holder = readHolders(file).find((candidate) => candidate.pid !== self.pid && isRunning(candidate));
     if (holder !== undefined) {
-      throw new Error(`Another Redis (pid ${holder.pid}) uses this data folder. Stop it, or choose another folder. Lock: ${file}`);
+      throw new Error(
+        `Another Redis (pid ${holder.pid}) uses this data folder. Stop it, or choose another folder. Lock: ${file}`,
+      );
     }
     rmSync(file, { force: true });
   }

@@ -99,14 +99,14 @@ export class NodePool {
   async close(): Promise<void> {
     const clients = [...this.#open.values()].map(({ client }) => client);
     this.#open.clear();
-    await Promise.all(
-      clients.map((client) => {
-        if (client.status === 'end') return undefined;
-        const ended = new Promise((resolve) => client.once('end', resolve));
+    const ends = clients
+      .filter(({ status }) => status !== 'end')
+      .map((client) => {
+        const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
         client.disconnect();
         return ended;
-      }),
-    );
+      });
+    await Promise.all(ends);
   }
 
   #create(node: string): Redis {

@@ -7,7 +7,10 @@ import type { Address } from './target.ts';
 /** `loading`: it reads its data from disk; `silent`: nobody listens, or no answer within the time. */
 export type PingAnswer = 'ready' | 'loading' | 'silent';
 
-export function pingRedis(address: Address | { readonly path: string }, timeoutMs = 1_000): Promise<PingAnswer> {
+export function pingRedis(
+  address: Address | { readonly path: string },
+  timeoutMs = 1_000,
+): Promise<PingAnswer> {
   return new Promise((resolve) => {
     const socket = connect(address);
     const answer = (word: PingAnswer): void => {

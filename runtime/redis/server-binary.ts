@@ -31,7 +31,9 @@ export async function findServerBinary(binary?: string): Promise<ServerBinary> {
     }
     return { path: name, version };
   }
-  throw new Error(`${binary ?? 'redis-server'} was not found, so no private Redis can be started. ${INSTALL}`);
+  throw new Error(
+    `${binary ?? 'redis-server'} was not found, so no private Redis can be started. ${INSTALL}`,
+  );
 }
 
 async function versionOf(name: string): Promise<string | undefined> {

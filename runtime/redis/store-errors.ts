@@ -7,11 +7,22 @@
 import { DibsError } from '../../sdk/common/errors.ts';
 
 /** Redis' own words for "not now". MISCONF: it cannot write its files; MASTERDOWN, READONLY: a failover is under way. */
-const NOT_NOW = /^(LOADING|BUSY |MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|UNBLOCKED|ERR max number of clients)/;
+const NOT_NOW =
+  /^(LOADING|BUSY |MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|UNBLOCKED|ERR max number of clients)/;
 /** ioredis' words for a connection that is not there, or ended under a command. */
 const NO_CONNECTION =
   /^(Connection is closed|Command timed out|Stream isn't writeable|Cluster isn't ready|Cluster is (ended|disconnect)|Reached the max retries|Failed to refresh slots cache|None of startup nodes|Command aborted|connect ETIMEDOUT|All sentinels are unreachable|Too many Cluster redirections)/;
-const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
+const SOCKET_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 
 export type StoreFailure = 'unavailable' | 'full' | 'other';
 
@@ -29,10 +40,16 @@ export function storeFailure(error: unknown): StoreFailure {
 export function asStoreError(error: unknown): unknown {
   const failure = storeFailure(error);
   if (failure === 'unavailable') {
-    return new DibsError('STORE_UNAVAILABLE', 'Redis does not answer at the moment.', { retryAfterMs: 1_000, cause: error });
+    return new DibsError('STORE_UNAVAILABLE', 'Redis does not answer at the moment.', {
+      retryAfterMs: 1_000,
+      cause: error,
+    });
   }
   if (failure === 'full') {
-    return new DibsError('STORE_FULL', 'Redis has no memory left for new work; what is queued goes on.', { retryAfterMs: 5_000, cause: error });
+    return new DibsError('STORE_FULL', 'Redis has no memory left for new work; what is queued goes on.', {
+      retryAfterMs: 5_000,
+      cause: error,
+    });
   }
   return error;
 }

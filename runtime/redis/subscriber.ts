@@ -97,7 +97,14 @@ class ShardSubscriber implements Subscriber {
     if (subscription === undefined) {
       const confirmed = Promise.withResolvers<void>();
       confirmed.promise.catch(() => undefined);
-      subscription = { channel, listeners: new Set(), node: undefined, served: false, placing: undefined, confirmed };
+      subscription = {
+        channel,
+        listeners: new Set(),
+        node: undefined,
+        served: false,
+        placing: undefined,
+        confirmed,
+      };
       this.#subscriptions.set(channel, subscription);
       this.#repair();
     }
@@ -119,7 +126,7 @@ class ShardSubscriber implements Subscriber {
   }
 
   async close(): Promise<void> {
-    const searches = [...this.#subscriptions.values()].map(({ placing }) => placing);
+    const searches = [...this.#subscriptions.values()].flatMap(({ placing }) => placing ?? []);
     clearInterval(this.#refresh);
     this.#closing.abort();
     for (const { confirmed } of this.#subscriptions.values()) confirmed.reject(closed());

@@ -18,31 +18,45 @@ interface Access {
 
 export type RedisTarget = Access &
   (
-    | { readonly kind: 'standalone'; readonly address: Address | { readonly path: string }; readonly db: number }
+    | {
+        readonly kind: 'standalone';
+        readonly address: Address | { readonly path: string };
+        readonly db: number;
+      }
     | { readonly kind: 'cluster'; readonly seeds: readonly Address[] }
-    | { readonly kind: 'sentinel'; readonly sentinels: readonly Address[]; readonly master: string; readonly db: number }
+    | {
+        readonly kind: 'sentinel';
+        readonly sentinels: readonly Address[];
+        readonly master: string;
+        readonly db: number;
+      }
   );
 
-const FORMS = 'redis://host:6379/0, rediss://…, unix:///path/redis.sock, host1:7000,host2:7001 (Cluster), redis+sentinel://host:26379/master';
+const FORMS =
+  'redis://host:6379/0, rediss://…, unix:///path/redis.sock, host1:7000,host2:7001 (Cluster), redis+sentinel://host:26379/master';
 
 /** Throws an Error whose message says which forms are accepted. */
 export function parseRedisTarget(text: string): RedisTarget {
   const trimmed = text.trim();
   if (trimmed.startsWith('/')) return socketTarget(trimmed);
   if (trimmed.startsWith('unix://')) return socketTarget(trimmed.slice('unix://'.length));
-  const match = /^(?:(redis|rediss|redis\+cluster|rediss\+cluster|redis\+sentinel|rediss\+sentinel):\/\/)?(?:([^@]*)@)?([^/?#]+)(?:\/([^?#]*))?$/.exec(
-    // Every address of a list may carry the scheme; the first one counts.
-    trimmed.replace(/,\s*rediss?:\/\//g, ','),
-  );
+  const match =
+    /^(?:(redis|rediss|redis\+cluster|rediss\+cluster|redis\+sentinel|rediss\+sentinel):\/\/)?(?:([^@]*)@)?([^/?#]+)(?:\/([^?#]*))?$/.exec(
+      // Every address of a list may carry the scheme; the first one counts.
+      trimmed.replace(/,\s*rediss?:\/\//g, ','),
+    );
   if (match === null) throw invalid(text);
   const [, scheme = 'redis', credentials, hosts = '', path = ''] = match;
-  const addresses = hosts.split(',').map((entry) => parseAddress(entry.trim(), scheme.endsWith('sentinel') ? 26379 : 6379, text));
+  const addresses = hosts
+    .split(',')
+    .map((entry) => parseAddress(entry.trim(), scheme.endsWith('sentinel') ? 26379 : 6379, text));
   const access = { tls: scheme.startsWith('rediss'), ...parseCredentials(credentials) };
   const [first] = addresses;
   if (first === undefined) throw invalid(text);
   if (scheme.endsWith('+sentinel')) {
     const [master = '', db] = path.split('/');
-    if (master === '') throw new Error(`The Sentinel address names no master: use redis+sentinel://host:26379/<master>.`);
+    if (master === '')
+      throw new Error(`The Sentinel address names no master: use redis+sentinel://host:26379/<master>.`);
     return { ...access, kind: 'sentinel', sentinels: addresses, master, db: parseDb(db, text) };
   }
   if (scheme.endsWith('+cluster') || addresses.length > 1) {

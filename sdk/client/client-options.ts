@@ -4,8 +4,9 @@
  * A token in a file (`DIBS_TOKEN_FILE`) is read once, when the client is made.
  */
 import { readFileSync } from 'node:fs';
+import { DEFAULT_GRPC_PORT } from '../common/defaults.ts';
 
-export const DEFAULT_ADDRESS = '127.0.0.1:7400';
+export const DEFAULT_ADDRESS = `127.0.0.1:${DEFAULT_GRPC_PORT}`;
 
 export interface TlsOptions {
   /** PEM; default the system's authorities. */

@@ -4,44 +4,16 @@
  * Invariant: after an event for which `isTerminalEvent` holds, nothing follows.
  */
 import type { Event__Output as WireEvent, Workflow__Output as WireWorkflow } from '../../proto/gen/index.ts';
+import { isTerminalEvent as endsLog } from '../common/events.ts';
+import type { EventType } from '../common/events.ts';
 import type { Json } from '../common/json.ts';
 import { State, stateName } from '../common/states.ts';
 import type { StateName } from '../common/states.ts';
 import { date, explained, jsonOr, orNull, readWorkflow } from './read-views.ts';
 import type { Explained, WorkflowView } from './views.ts';
 
-export const EVENT_TYPES = [
-  'workflow.created',
-  'workflow.queued',
-  'workflow.started',
-  'workflow.succeeded',
-  'workflow.failed',
-  'workflow.expired',
-  'workflow.canceled',
-  'step.ready',
-  'step.started',
-  'step.succeeded',
-  'step.failed',
-  'step.skipped',
-  'step.canceled',
-  'step.expired',
-  'job.queued',
-  'job.claimed',
-  'job.started',
-  'job.progress',
-  'job.succeeded',
-  'job.failed',
-  'job.canceled',
-  'job.released',
-  'job.stalled',
-  'job.recovered',
-  'job.expired',
-] as const;
-
-/** A newer coordinator may send types that are not in this list. */
-export type EventType = (typeof EVENT_TYPES)[number];
-
 export interface LogEvent extends Explained {
+  /** A newer coordinator may send types that are not in this list. */
   readonly type: EventType;
   /** From 1, without gaps. */
   readonly sequence: number;
@@ -87,8 +59,7 @@ export function readResync(wire: WireWorkflow): ResyncEvent {
 }
 
 export function isTerminalEvent(event: WatchEvent): boolean {
-  if (event.type === 'resync') return isTerminalStatus(event.workflow.status);
-  return event.type.startsWith('workflow.') && isTerminalStatus(event.status);
+  return event.type === 'resync' ? isTerminalStatus(event.workflow.status) : endsLog(event.type);
 }
 
 export function isTerminalStatus(status: StateName): boolean {

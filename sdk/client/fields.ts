@@ -7,10 +7,9 @@
 import type { Problem } from '../common/errors.ts';
 import { durationMs, sizeBytes } from './quantities.ts';
 
-/** Where problems go. `numberUnitMs`: what a bare number of a duration is worth. */
+/** Where problems go. */
 export interface Reading {
   readonly problems: Problem[];
-  readonly numberUnitMs: number;
 }
 
 export function wrong(reading: Reading, path: string, message: string): undefined {
@@ -56,8 +55,7 @@ export function oneOf<Names extends Readonly<Record<string, number>>>(
 }
 
 export function duration(value: unknown, path: string, reading: Reading): number | undefined {
-  const ms =
-    typeof value === 'string' || typeof value === 'number' ? durationMs(value, reading.numberUnitMs) : undefined;
+  const ms = typeof value === 'string' || typeof value === 'number' ? durationMs(value) : undefined;
   return ms ?? wrong(reading, path, `must be a duration such as "30s", "10m" or "PT10M", not ${JSON.stringify(value)}`);
 }
 

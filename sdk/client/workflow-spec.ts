@@ -91,9 +91,9 @@ const NEED: Readers<Need> = {
   cost: (need, value, path, reading) => set(need, 'cost', field.number(value, path, reading)),
 };
 
-/** The wire's spec; throws `INVALID_WORKFLOW` with every problem. `numberUnitMs` is what a bare number is worth. */
-export function toWorkflowSpec(workflow: WorkflowInput, { numberUnitMs = 1 } = {}): WireSpec {
-  const reading: Reading = { problems: [], numberUnitMs };
+/** The wire's spec; throws `INVALID_WORKFLOW` with every problem. */
+export function toWorkflowSpec(workflow: WorkflowInput): WireSpec {
+  const reading: Reading = { problems: [] };
   const spec = readObject<Spec>(WORKFLOW, {}, workflow, '', reading);
   if (spec.steps === undefined && reading.problems.length === 0) {
     reading.problems.push({ path: 'steps', reason: 'REQUIRED', message: 'a workflow has at least one step' });

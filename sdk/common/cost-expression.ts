@@ -20,7 +20,9 @@ import { FORBIDDEN_KEYS, isJsonObject, type Json } from './json.ts';
 export const MAX_LENGTH = 1000;
 export const MAX_DEPTH = 32;
 
-export type CostResult = { readonly ok: true; readonly cost: number } | { readonly ok: false; readonly message: string };
+export type CostResult =
+  | { readonly ok: true; readonly cost: number }
+  | { readonly ok: false; readonly message: string };
 
 export type CompiledCost =
   | { readonly ok: true; evaluate(input: Json): CostResult }
@@ -33,7 +35,8 @@ type Node = (input: Json) => Value;
 /** A mistake in an expression or in the input it meets; never leaves this file. */
 class CostProblem extends Error {}
 
-const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_$][\w$]*)|"((?:[^"\\])*)"|(\?\?|[-+*/%()[\].,]))/y;
+const TOKEN =
+  /\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_$][\w$]*)|"((?:[^"\\])*)"|(\?\?|[-+*/%()[\].,]))/y;
 
 interface Token {
   readonly kind: 'number' | 'name' | 'string' | 'mark' | 'end';
@@ -41,13 +44,14 @@ interface Token {
   readonly at: number;
 }
 
-const FUNCTIONS: Readonly<Record<string, { arity: [number, number]; apply(args: readonly Value[]): Value }>> = {
-  min: { arity: [1, 16], apply: (args) => Math.min(...args.map(asNumber)) },
-  max: { arity: [1, 16], apply: (args) => Math.max(...args.map(asNumber)) },
-  ceil: { arity: [1, 1], apply: (args) => Math.ceil(asNumber(args[0])) },
-  floor: { arity: [1, 1], apply: (args) => Math.floor(asNumber(args[0])) },
-  length: { arity: [1, 1], apply: (args) => lengthOf(args[0]) },
-};
+const FUNCTIONS: Readonly<Record<string, { arity: [number, number]; apply(args: readonly Value[]): Value }>> =
+  {
+    min: { arity: [1, 16], apply: (args) => Math.min(...args.map(asNumber)) },
+    max: { arity: [1, 16], apply: (args) => Math.max(...args.map(asNumber)) },
+    ceil: { arity: [1, 1], apply: (args) => Math.ceil(asNumber(args[0])) },
+    floor: { arity: [1, 1], apply: (args) => Math.floor(asNumber(args[0])) },
+    length: { arity: [1, 1], apply: (args) => lengthOf(args[0]) },
+  };
 
 /** Checks the text once; `evaluate` may then be called for any number of inputs. */
 export function compileCost(source: string): CompiledCost {
@@ -205,7 +209,9 @@ class Parser {
   #call(name: Token): Node {
     const known = Object.hasOwn(FUNCTIONS, name.text) ? FUNCTIONS[name.text] : undefined;
     if (known === undefined) {
-      throw new CostProblem(`"${name.text}" is neither input nor one of ${Object.keys(FUNCTIONS).join(', ')}`);
+      throw new CostProblem(
+        `"${name.text}" is neither input nor one of ${Object.keys(FUNCTIONS).join(', ')}`,
+      );
     }
     this.#expect('(');
     const args = [this.#expression()];
@@ -252,7 +258,8 @@ function read(input: Json, keys: readonly (string | number)[], text: string): Va
     if (value === undefined || value === null) return undefined;
     if (typeof key === 'number') value = Array.isArray(value) ? value[key] : undefined;
     else if (isJsonObject(value)) value = Object.hasOwn(value, key) ? value[key] : undefined;
-    else if (key === 'length') throw new CostProblem(`write length(${text.replace(/\.length$/, '')}) for a length`);
+    else if (key === 'length')
+      throw new CostProblem(`write length(${text.replace(/\.length$/, '')}) for a length`);
     else value = undefined;
   }
   return value;
@@ -260,7 +267,14 @@ function read(input: Json, keys: readonly (string | number)[], text: string): Va
 
 function asNumber(value: Value): number {
   if (typeof value === 'number') return value;
-  const found = value === undefined ? 'nothing' : value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+  const found =
+    value === undefined
+      ? 'nothing'
+      : value === null
+        ? 'null'
+        : Array.isArray(value)
+          ? 'a list'
+          : `a ${typeof value}`;
   throw new CostProblem(`needs a number, found ${found}`);
 }
 

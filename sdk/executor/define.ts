@@ -89,7 +89,8 @@ export function defineExecutor<
   const wrong = (what: string): never => {
     throw new TypeError(`executor ${JSON.stringify(type)}: ${what}`);
   };
-  if (typeof type !== 'string' || !TYPE.test(type)) wrong('type is letters, digits and . _ : / - (at most 128)');
+  if (typeof type !== 'string' || !TYPE.test(type))
+    wrong('type is letters, digits and . _ : / - (at most 128)');
   if (typeof definition.run !== 'function') wrong('run is missing');
   if (concurrency !== 'auto' && !(Number.isSafeInteger(concurrency) && concurrency >= 1)) {
     wrong('concurrency is a whole number from 1, or "auto"');
@@ -99,7 +100,8 @@ export function defineExecutor<
     const value = resources[name] ?? 0;
     if (!(Number.isSafeInteger(value) && value >= 0)) wrong(`resources.${name} is a whole number from 0`);
   }
-  if (typeof cost === 'number' && !(Number.isFinite(cost) && cost >= 0)) wrong('cost must be finite and not negative');
+  if (typeof cost === 'number' && !(Number.isFinite(cost) && cost >= 0))
+    wrong('cost must be finite and not negative');
   const costText = cost === undefined ? '' : String(cost);
   if (costText !== '') {
     const compiled = compileCost(costText);

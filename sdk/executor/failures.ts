@@ -35,21 +35,36 @@ abstract class ExecutorFailure extends Error {
 /** This attempt failed; another may succeed. What any other thrown value counts as, too. */
 export class RetryableError extends ExecutorFailure {
   constructor(message: string, options: FailureOptions = {}) {
-    super('RetryableError', message, { verdict: 'retryable', reason: options.reason ?? 'EXECUTOR_ERROR', blockedReason: '' }, options);
+    super(
+      'RetryableError',
+      message,
+      { verdict: 'retryable', reason: options.reason ?? 'EXECUTOR_ERROR', blockedReason: '' },
+      options,
+    );
   }
 }
 
 /** The input can never work. */
 export class InvalidInputError extends ExecutorFailure {
   constructor(message: string, options: ErrorOptions = {}) {
-    super('InvalidInputError', message, { verdict: 'fatal', reason: 'INVALID_INPUT', blockedReason: '' }, options);
+    super(
+      'InvalidInputError',
+      message,
+      { verdict: 'fatal', reason: 'INVALID_INPUT', blockedReason: '' },
+      options,
+    );
   }
 }
 
 /** Something the job needs is not here (a program, a model file, memory); another agent may have it. */
 export class ResourceError extends ExecutorFailure {
   constructor(message: string, options: FailureOptions = {}) {
-    super('ResourceError', message, { verdict: 'retryable', reason: options.reason ?? 'RESOURCE_ERROR', blockedReason: '' }, options);
+    super(
+      'ResourceError',
+      message,
+      { verdict: 'retryable', reason: options.reason ?? 'RESOURCE_ERROR', blockedReason: '' },
+      options,
+    );
   }
 }
 
@@ -59,7 +74,11 @@ export class FatalError extends ExecutorFailure {
     super(
       'FatalError',
       message,
-      { verdict: 'fatal', reason: options.reason ?? 'EXECUTOR_ERROR', blockedReason: options.blockedReason ?? '' },
+      {
+        verdict: 'fatal',
+        reason: options.reason ?? 'EXECUTOR_ERROR',
+        blockedReason: options.blockedReason ?? '',
+      },
       options,
     );
   }

@@ -30,7 +30,8 @@ export function compileJsonSchema(root: unknown): (value: unknown) => SchemaIssu
 
   const compile: Compile = (schema, where) => {
     if (schema === true) return () => {};
-    if (schema === false) return (_value, path, issues) => void issues.push({ path, message: 'is not allowed here' });
+    if (schema === false)
+      return (_value, path, issues) => void issues.push({ path, message: 'is not allowed here' });
     if (!isObject(schema)) throw new TypeError(`${where}: a schema is an object or a boolean`);
     const ready = known.get(schema);
     if (ready !== undefined) return ready;
@@ -60,8 +61,10 @@ export function compileJsonSchema(root: unknown): (value: unknown) => SchemaIssu
 }
 
 const ANNOTATIONS: ReadonlySet<string> = new Set(
-  ('$schema $id $comment $defs definitions title description default examples deprecated readOnly writeOnly ' +
-    'format contentEncoding contentMediaType then else').split(' '),
+  (
+    '$schema $id $comment $defs definitions title description default examples deprecated readOnly writeOnly ' +
+    'format contentEncoding contentMediaType then else'
+  ).split(' '),
 );
 
 /** A keyword that speaks of one kind of value and lets the others pass. */
@@ -71,21 +74,28 @@ const on =
     if (is(value) && !holds(value)) issues.push({ path, message });
   };
 
-const each = (check: (value: { [key: string]: unknown }, path: Path, issues: SchemaIssue[]) => void): Check =>
+const each =
+  (check: (value: { [key: string]: unknown }, path: Path, issues: SchemaIssue[]) => void): Check =>
   (value, path, issues) => {
-    if (isObject(value)) check(value as { [key: string]: unknown }, path, issues);
+    if (isObject(value)) check(value, path, issues);
   };
 
 const KEYWORDS: Readonly<Record<string, Keyword>> = {
   type: (types: string | readonly string[]) => {
     const names = typeof types === 'string' ? [types] : types;
     return (value, path, issues) => {
-      if (!names.some((name) => hasType(value, name))) issues.push({ path, message: `must be ${names.join(' or ')}` });
+      if (!names.some((name) => hasType(value, name)))
+        issues.push({ path, message: `must be ${names.join(' or ')}` });
     };
   },
   enum: (values: readonly unknown[]) =>
-    on(isAny, (value) => values.some((one) => isDeepStrictEqual(one, value)), `must be one of ${JSON.stringify(values)}`),
-  const: (wanted: unknown) => on(isAny, (value) => isDeepStrictEqual(wanted, value), `must be ${JSON.stringify(wanted)}`),
+    on(
+      isAny,
+      (value) => values.some((one) => isDeepStrictEqual(one, value)),
+      `must be one of ${JSON.stringify(values)}`,
+    ),
+  const: (wanted: unknown) =>
+    on(isAny, (value) => isDeepStrictEqual(wanted, value), `must be ${JSON.stringify(wanted)}`),
 
   minimum: (n: number) => on(isNumber, (value) => value >= n, `must be at least ${n}`),
   maximum: (n: number) => on(isNumber, (value) => value <= n, `must be at most ${n}`),
@@ -93,8 +103,10 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   exclusiveMaximum: (n: number) => on(isNumber, (value) => value < n, `must be less than ${n}`),
   multipleOf: (n: number) => on(isNumber, (value) => isMultiple(value, n), `must be a multiple of ${n}`),
 
-  minLength: (n: number) => on(isString, (value) => [...value].length >= n, `must have at least ${n} characters`),
-  maxLength: (n: number) => on(isString, (value) => [...value].length <= n, `must have at most ${n} characters`),
+  minLength: (n: number) =>
+    on(isString, (value) => [...value].length >= n, `must have at least ${n} characters`),
+  maxLength: (n: number) =>
+    on(isString, (value) => [...value].length <= n, `must have at most ${n} characters`),
   pattern: (source: string) => {
     const pattern = new RegExp(source, 'u');
     return on(isString, (value) => pattern.test(value), `must match ${source}`);
@@ -102,11 +114,13 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
 
   minItems: (n: number) => on(Array.isArray, (value) => value.length >= n, `must have at least ${n} items`),
   maxItems: (n: number) => on(Array.isArray, (value) => value.length <= n, `must have at most ${n} items`),
-  uniqueItems: (wanted: boolean) => on(Array.isArray, (value) => !wanted || allDiffer(value), 'must not repeat items'),
+  uniqueItems: (wanted: boolean) =>
+    on(Array.isArray, (value) => !wanted || allDiffer(value), 'must not repeat items'),
   prefixItems: (schemas: readonly unknown[], _schema, compile, where) => {
     const checks = schemas.map((schema, index) => compile(schema, `${where}/${index}`));
     return (value, path, issues) => {
-      if (Array.isArray(value)) checks.forEach((check, i) => i < value.length && check(value[i], [...path, i], issues));
+      if (Array.isArray(value))
+        checks.forEach((check, i) => i < value.length && check(value[i], [...path, i], issues));
     };
   },
   items: (items: unknown, schema, compile, where) => {
@@ -124,12 +138,16 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
 
   required: (names: readonly string[]) =>
     each((value, path, issues) => {
-      for (const name of names) if (!Object.hasOwn(value, name)) issues.push({ path: [...path, name], message: 'is required' });
+      for (const name of names)
+        if (!Object.hasOwn(value, name)) issues.push({ path: [...path, name], message: 'is required' });
     }),
   properties: (schemas: Record<string, unknown>, _schema, compile, where) => {
-    const checks = Object.entries(schemas).map(([name, schema]) => [name, compile(schema, `${where}/${name}`)] as const);
+    const checks = Object.entries(schemas).map(
+      ([name, schema]) => [name, compile(schema, `${where}/${name}`)] as const,
+    );
     return each((value, path, issues) => {
-      for (const [name, check] of checks) if (Object.hasOwn(value, name)) check(value[name], [...path, name], issues);
+      for (const [name, check] of checks)
+        if (Object.hasOwn(value, name)) check(value[name], [...path, name], issues);
     });
   },
   patternProperties: (schemas: Record<string, unknown>, _schema, compile, where) => {
@@ -138,14 +156,17 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     );
     return each((value, path, issues) => {
       for (const key of Object.keys(value)) {
-        for (const [pattern, check] of checks) if (pattern.test(key)) check(value[key], [...path, key], issues);
+        for (const [pattern, check] of checks)
+          if (pattern.test(key)) check(value[key], [...path, key], issues);
       }
     });
   },
   additionalProperties: (rest: unknown, schema, compile, where) => {
     const check = compile(rest, where);
     const named = new Set(Object.keys((schema['properties'] as object | undefined) ?? {}));
-    const patterns = Object.keys((schema['patternProperties'] as object | undefined) ?? {}).map((p) => new RegExp(p, 'u'));
+    const patterns = Object.keys((schema['patternProperties'] as object | undefined) ?? {}).map(
+      (p) => new RegExp(p, 'u'),
+    );
     return each((value, path, issues) => {
       for (const key of Object.keys(value)) {
         if (!named.has(key) && !patterns.some((p) => p.test(key))) check(value[key], [...path, key], issues);
@@ -154,10 +175,14 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   },
   propertyNames: (names: unknown, _schema, compile, where) => {
     const check = compile(names, where);
-    return each((value, path, issues) => Object.keys(value).forEach((key) => check(key, [...path, key], issues)));
+    return each((value, path, issues) =>
+      Object.keys(value).forEach((key) => check(key, [...path, key], issues)),
+    );
   },
-  minProperties: (n: number) => on(isObject, (value) => Object.keys(value).length >= n, `must have at least ${n} properties`),
-  maxProperties: (n: number) => on(isObject, (value) => Object.keys(value).length <= n, `must have at most ${n} properties`),
+  minProperties: (n: number) =>
+    on(isObject, (value) => Object.keys(value).length >= n, `must have at least ${n} properties`),
+  maxProperties: (n: number) =>
+    on(isObject, (value) => Object.keys(value).length <= n, `must have at most ${n} properties`),
 
   allOf: (schemas: readonly unknown[], _schema, compile, where) => {
     const checks = schemas.map((schema, index) => compile(schema, `${where}/${index}`));
@@ -169,7 +194,11 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   },
   oneOf: (schemas: readonly unknown[], _schema, compile, where) => {
     const tests = schemas.map((schema, index) => passes(compile(schema, `${where}/${index}`)));
-    return on(isAny, (value) => tests.filter((test) => test(value)).length === 1, 'must fit exactly one of the allowed shapes');
+    return on(
+      isAny,
+      (value) => tests.filter((test) => test(value)).length === 1,
+      'must fit exactly one of the allowed shapes',
+    );
   },
   not: (schema: unknown, _schema, compile, where) => {
     const test = passes(compile(schema, where));

@@ -5,10 +5,12 @@
 import { compileJsonSchema, type JsonSchema } from './json-schema.ts';
 import { isStandardSchema, type StandardIssue, type StandardSchema } from './standard-schema.ts';
 
-export type Schema = StandardSchema<any, any> | JsonSchema;
+export type Schema = StandardSchema | JsonSchema;
 
 /** The value as the schema leaves it (defaults filled in), or every mistake in one sentence. */
-export type Checked = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+export type Checked =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string };
 
 /** Promise only where the schema library is asynchronous: callers on the fast path must not wait for nothing. */
 export type Checker = (value: unknown) => Checked | Promise<Checked>;
@@ -31,13 +33,18 @@ export function checkerFor(schema: Schema | null): Checker {
   };
 }
 
-function verdict(result: { readonly value?: unknown; readonly issues?: readonly StandardIssue[] | undefined }): Checked {
+function verdict(result: {
+  readonly value?: unknown;
+  readonly issues?: readonly StandardIssue[] | undefined;
+}): Checked {
   return result.issues === undefined ? { ok: true, value: result.value } : refused(result.issues);
 }
 
 function refused(issues: readonly StandardIssue[]): Checked {
   const lines = issues.slice(0, MAX_ISSUES).map(({ path, message }) => {
-    const place = (path ?? []).map((part) => (typeof part === 'object' ? part.key : part)).reduce<string>(joinPath, '');
+    const place = (path ?? [])
+      .map((part) => (typeof part === 'object' ? part.key : part))
+      .reduce<string>(joinPath, '');
     return place === '' ? message : `${place}: ${message}`;
   });
   if (issues.length > MAX_ISSUES) lines.push(`and ${issues.length - MAX_ISSUES} more`);

@@ -87,6 +87,7 @@ export class FakeSession {
   readonly metadata: Record<string, unknown>;
   autoAck: boolean;
   readonly #call: Call;
+  #over = false;
 
   constructor(call: Call, hello: Hello__Output, autoAck: boolean) {
     this.#call = call;
@@ -95,6 +96,7 @@ export class FakeSession {
     this.metadata = call.metadata.getMap();
     this.ended = new Promise((resolve) => {
       const over = (): void => {
+        this.#over = true;
         this.messages.end(new Error('the session has ended'));
         resolve();
       };
@@ -132,12 +134,17 @@ export class FakeSession {
   }
 
   /** The first message in which `list` names the job. */
-  async named(list: 'accepted' | 'started' | 'released' | 'progress' | 'chunks' | 'emitted', jobId: string): Promise<Up> {
+  async named(
+    list: 'accepted' | 'started' | 'released' | 'progress' | 'chunks' | 'emitted',
+    jobId: string,
+  ): Promise<Up> {
     return this.messages.find((up) => up[list].some((one) => one.jobId === jobId));
   }
 
   /** The first credits that satisfy the test. */
-  async credits(matches: (credits: NonNullable<Up['credits']>) => boolean): Promise<NonNullable<Up['credits']>> {
+  async credits(
+    matches: (credits: NonNullable<Up['credits']>) => boolean,
+  ): Promise<NonNullable<Up['credits']>> {
     const up = await this.messages.find(({ credits }) => credits !== null && matches(credits));
     return up.credits as NonNullable<Up['credits']>;
   }
@@ -158,6 +165,8 @@ export class FakeSession {
 
   /** Ends it with an error, as a coordinator that dies does. */
   fail(code: number = status.UNAVAILABLE, details = 'gone'): void {
+    if (this.#over) return;
+    this.#over = true;
     this.#call.emit('error', { code, details });
   }
 }
@@ -180,10 +189,14 @@ export class FakeCoordinator {
   static async start(options: FakeOptions = {}): Promise<FakeCoordinator> {
     const fake = new FakeCoordinator(options);
     fake.#port = await new Promise<number>((resolve, reject) => {
-      fake.#server.bindAsync(`127.0.0.1:${options.port ?? 0}`, ServerCredentials.createInsecure(), (error, port) => {
-        if (error === null) resolve(port);
-        else reject(error);
-      });
+      fake.#server.bindAsync(
+        `127.0.0.1:${options.port ?? 0}`,
+        ServerCredentials.createInsecure(),
+        (error, port) => {
+          if (error === null) resolve(port);
+          else reject(error);
+        },
+      );
     });
     return fake;
   }
@@ -201,8 +214,12 @@ export class FakeCoordinator {
     return this.sessions.find((session) => this.sessions.seen[index] === session);
   }
 
-  /** Drops every connection, as a crash does. */
+  /**
+   * Ends every session with an error and goes away. The errors are ours: after forceShutdown alone (grpc-js 1.14,
+   * Node 24) the connection stays open and a client notices by its keepalive only, 20 s later.
+   */
   stop(): void {
+    for (const session of this.sessions.seen) session.fail();
     this.#server.forceShutdown();
   }
 

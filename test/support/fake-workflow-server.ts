@@ -24,7 +24,14 @@ import { FakeWorkflowStore } from './fake-workflow-store.ts';
 
 const silent = { error: () => undefined };
 
-export type Method = 'submitWorkflow' | 'getWorkflow' | 'listWorkflows' | 'watchWorkflow' | 'cancelWorkflow' | 'getArtifact' | 'putArtifact';
+export type Method =
+  | 'submitWorkflow'
+  | 'getWorkflow'
+  | 'listWorkflows'
+  | 'watchWorkflow'
+  | 'cancelWorkflow'
+  | 'getArtifact'
+  | 'putArtifact';
 
 export class FakeWorkflowServer {
   readonly store: FakeWorkflowStore;
@@ -72,8 +79,10 @@ export class FakeWorkflowServer {
     this.#server.addService(artifactService, this.#artifacts());
     this.#server.addService(operatorService, OPERATOR);
     const bound = Promise.withResolvers<number>();
-    this.#server.bindAsync(`127.0.0.1:${this.#port}`, grpc.ServerCredentials.createInsecure(), (error, port) =>
-      error === null ? bound.resolve(port) : bound.reject(error),
+    this.#server.bindAsync(
+      `127.0.0.1:${this.#port}`,
+      grpc.ServerCredentials.createInsecure(),
+      (error, port) => (error === null ? bound.resolve(port) : bound.reject(error)),
     );
     this.#port = await bound.promise;
   }
@@ -113,7 +122,8 @@ export class FakeWorkflowServer {
       }),
       getWorkflow: this.#unary('getWorkflow', async ({ workflowId, waitMs, omitOutputs }) => {
         const { workflow } = store.get(workflowId);
-        if (waitMs > 0 && !isTerminal(workflow.state)) await Promise.race([ended(store, workflowId), after(waitMs)]);
+        if (waitMs > 0 && !isTerminal(workflow.state))
+          await Promise.race([ended(store, workflowId), after(waitMs)]);
         return { workflow: omitOutputs ? withoutOutputs(workflow) : workflow };
       }),
       listWorkflows: this.#unary('listWorkflows', ({ pageSize, pageToken, filter }) => {
@@ -227,7 +237,9 @@ export class FakeWorkflowServer {
           this.#enter('getArtifact', call.metadata);
           const stored = artifacts.get(id);
           if (stored === undefined) throw new DibsError('ARTIFACT_NOT_FOUND', `There is no artifact ${id}.`);
-          call.write({ ref: { id, name: stored.name, size: stored.bytes.length, mediaType: stored.mediaType } });
+          call.write({
+            ref: { id, name: stored.name, size: stored.bytes.length, mediaType: stored.mediaType },
+          });
           const until = Math.min(stored.bytes.length, offset + this.cutArtifactAt);
           for (let at = offset; at < until; at += 65_536) {
             call.write({ data: stored.bytes.subarray(at, Math.min(until, at + 65_536)) });
@@ -244,7 +256,11 @@ export class FakeWorkflowServer {
 
 const OPERATOR: OperatorHandlers = {
   listQueues: (_call, callback) =>
-    callback(null, { queues: [{ name: 'value.echo', type: 'value.echo', waiting: 3, oldestWaitMs: 1_500, eligibleAgents: 1 }] }),
+    callback(null, {
+      queues: [
+        { name: 'value.echo', type: 'value.echo', waiting: 3, oldestWaitMs: 1_500, eligibleAgents: 1 },
+      ],
+    }),
   listAgents: (_call, callback) =>
     callback(null, {
       agents: [
@@ -254,7 +270,11 @@ const OPERATOR: OperatorHandlers = {
           version: '0.1.0',
           state: 1,
           held: 2,
-          advertisement: { executors: [{ type: 'value.echo', version: '1', concurrency: 4 }], slots: 4, labels: { zone: 'a' } },
+          advertisement: {
+            executors: [{ type: 'value.echo', version: '1', concurrency: 4 }],
+            slots: 4,
+            labels: { zone: 'a' },
+          },
         },
       ],
     }),

@@ -52,7 +52,9 @@ export class FakeWorkflowStore extends EventEmitter {
     duplicate: boolean;
   } {
     if (spec === null || spec.steps.length === 0) {
-      const problems = [{ path: 'steps', reason: 'REQUIRED', message: 'a workflow has at least one step' }] as const;
+      const problems = [
+        { path: 'steps', reason: 'REQUIRED', message: 'a workflow has at least one step' },
+      ] as const;
       throw new DibsError('INVALID_WORKFLOW', 'The workflow has a mistake.', { problems });
     }
     const bodyHash = createHash('sha256').update(SPEC.encode(spec)).digest('hex');
@@ -72,21 +74,33 @@ export class FakeWorkflowStore extends EventEmitter {
 
   get(workflowId: string): Stored {
     const stored = this.workflows.get(workflowId);
-    if (stored === undefined) throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow ${workflowId}.`);
+    if (stored === undefined)
+      throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow ${workflowId}.`);
     return stored;
   }
 
   /** Adds an event of any type and changes nothing else. */
   add(stored: Stored, event: Plain<Event>): void {
     const sequence = stored.events.length + 1;
-    const made = { ...event, sequence, cursor: `${sequence}.tag`, atMs: AT_MS + sequence, workflowId: stored.workflow.id };
+    const made = {
+      ...event,
+      sequence,
+      cursor: `${sequence}.tag`,
+      atMs: AT_MS + sequence,
+      workflowId: stored.workflow.id,
+    };
     stored.events.push(EVENT.decode(EVENT.encode(made)));
     stored.workflow.sequence = sequence;
     this.emit('event', stored.workflow.id);
   }
 
   /** Ends a workflow and its steps; each step's output is `{"n": <its index>}`. */
-  end(workflowId: string, status: StateName, outcome?: { reason: string; message: string }, failedStep = ''): void {
+  end(
+    workflowId: string,
+    status: StateName,
+    outcome?: { reason: string; message: string },
+    failedStep = '',
+  ): void {
     const stored = this.get(workflowId);
     const { workflow } = stored;
     workflow.state = State[status];
@@ -104,7 +118,11 @@ export class FakeWorkflowStore extends EventEmitter {
 
   result({ workflow }: Stored): TerminalResult {
     const steps = workflow.steps.map(({ name, state, outputJson }) => {
-      return { name, status: stateName(state), output: outputJson === '' ? null : (JSON.parse(outputJson) as unknown) };
+      return {
+        name,
+        status: stateName(state),
+        output: outputJson === '' ? null : (JSON.parse(outputJson) as unknown),
+      };
     });
     const succeeded = steps.filter(({ status }) => status === 'succeeded').length;
     const body = { steps, succeeded, failed: steps.length - succeeded, total: steps.length };

@@ -88,16 +88,25 @@ export class Proc {
 
   /** Everything it said on both streams, line by line in the order of arrival. */
   get output(): string {
-    return [...this.#lines, this.#partial.stdout, this.#partial.stderr].filter((line) => line !== '').join('\n');
+    return [...this.#lines, this.#partial.stdout, this.#partial.stderr]
+      .filter((line) => line !== '')
+      .join('\n');
   }
 
   /** First line, past or to come, that matches. */
   async line(pattern: RegExp, options: { readonly timeoutMs?: number } = {}): Promise<RegExpMatchArray> {
-    return this.#first(`a line like ${pattern}`, (line) => line.match(pattern) ?? undefined, options.timeoutMs);
+    return this.#first(
+      `a line like ${pattern}`,
+      (line) => line.match(pattern) ?? undefined,
+      options.timeoutMs,
+    );
   }
 
   /** First line that is a JSON object and accepted. */
-  async json<T extends object>(accept: (value: T) => boolean = () => true, options: { readonly timeoutMs?: number } = {}): Promise<T> {
+  async json<T extends object>(
+    accept: (value: T) => boolean = () => true,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<T> {
     const read = (line: string): T | undefined => {
       if (!line.startsWith('{')) return undefined;
       try {
@@ -113,7 +122,9 @@ export class Proc {
   /** How it ended; fails when it has not by the deadline. */
   async exit(timeoutMs: number = TIMEOUT_MS): Promise<Exit> {
     const timer = new AbortController();
-    const late = once(AbortSignal.any([AbortSignal.timeout(timeoutMs), timer.signal]), 'abort').then(() => undefined);
+    const late = once(AbortSignal.any([AbortSignal.timeout(timeoutMs), timer.signal]), 'abort').then(
+      () => undefined,
+    );
     const exit = await Promise.race([this.#exit, late]);
     timer.abort();
     if (exit === undefined) throw this.#failure(`has not ended within ${timeoutMs} ms`);
@@ -164,7 +175,10 @@ export class Proc {
           settle(() => reject(this.#failure(`ended (${signal ?? code}) before it said ${what}`)));
         }
       };
-      const timer = setTimeout(() => settle(() => reject(this.#failure(`has not said ${what} within ${timeoutMs} ms`))), timeoutMs);
+      const timer = setTimeout(
+        () => settle(() => reject(this.#failure(`has not said ${what} within ${timeoutMs} ms`))),
+        timeoutMs,
+      );
       this.#watchers.add(look);
       look();
     });

@@ -30,7 +30,7 @@ export function startedBy(owner: number, mark: string): FoundProcess[] {
   const all = listProcesses();
   const ours = new Set<number>([owner]);
   for (const { pid } of all) if (carries(pid, mark)) ours.add(pid);
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false;
     for (const { pid, parent } of all) {
       if (ours.has(parent) && !ours.has(pid)) {
@@ -52,7 +52,11 @@ function listProcesses(): FoundProcess[] {
     const stat = read(`/proc/${pid}/stat`);
     const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (parent === undefined || state === 'Z') continue;
-    found.push({ pid, parent: Number(parent), command: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() });
+    found.push({
+      pid,
+      parent: Number(parent),
+      command: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim(),
+    });
   }
   return found;
 }

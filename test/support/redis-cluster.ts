@@ -64,14 +64,18 @@ async function join(nodes: readonly TestRedis[]): Promise<void> {
   });
   await each(nodes, async (client) => {
     for (const other of nodes) {
-      const bus = await on(other, async (peer) => (await peer.config('GET', 'cluster-port')) as string[]);
+      const bus = await on(other, (peer) => peer.config('GET', 'cluster-port'));
       await client.call('CLUSTER', 'MEET', other.host, other.port, bus[1] ?? '0');
     }
   });
   await each(nodes, (client) =>
     until('the cluster to be whole', async () => {
       const info = String(await client.call('CLUSTER', 'INFO'));
-      return /cluster_state:ok/.test(info) && info.includes(`cluster_slots_ok:${SLOTS}`) && info.includes(`cluster_known_nodes:${SIZE}`);
+      return (
+        /cluster_state:ok/.test(info) &&
+        info.includes(`cluster_slots_ok:${SLOTS}`) &&
+        info.includes(`cluster_known_nodes:${SIZE}`)
+      );
     }),
   );
 }
@@ -90,7 +94,9 @@ async function moveSlot(nodes: readonly TestRedis[], key: string, to: TestRedis)
   const from = await ownerOf(nodes, key);
   if (from === to) return;
   const slot = await on(from, (client) => client.cluster('KEYSLOT', key));
-  const [fromId, toId] = await Promise.all([from, to].map((node) => on(node, (client) => client.cluster('MYID'))));
+  const [fromId, toId] = await Promise.all(
+    [from, to].map((node) => on(node, (client) => client.cluster('MYID'))),
+  );
   await on(to, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId)));
   await on(from, async (client) => {
     await client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId));
@@ -105,7 +111,10 @@ async function moveSlot(nodes: readonly TestRedis[], key: string, to: TestRedis)
   }
 }
 
-async function each(nodes: readonly TestRedis[], use: (client: Redis, index: number) => Promise<unknown>): Promise<void> {
+async function each(
+  nodes: readonly TestRedis[],
+  use: (client: Redis, index: number) => Promise<unknown>,
+): Promise<void> {
   await Promise.all(nodes.map((node, index) => on(node, (client) => use(client, index))));
 }
 

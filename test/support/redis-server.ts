@@ -42,7 +42,8 @@ export interface TestRedisOptions {
 
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'dibs-redis-'));
-  const start = (port: number): Promise<EmbeddedRedis> => startEmbeddedRedis(embeddedOptions(folder, port, options));
+  const start = (port: number): Promise<EmbeddedRedis> =>
+    startEmbeddedRedis(embeddedOptions(folder, port, options));
   let server = await start(0);
   return {
     url: server.url,
@@ -52,7 +53,11 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
       return server.pid;
     },
     folder,
-    flush: () => withClient(server, async (client) => void (await Promise.all([client.flushall(), client.script('FLUSH')]))),
+    flush: () =>
+      withClient(
+        server,
+        async (client) => void (await Promise.all([client.flushall(), client.script('FLUSH')])),
+      ),
     crash: async () => {
       process.kill(server.pid, 'SIGKILL');
       await until('the killed redis-server to be gone', () => !isAlive(server.pid));
@@ -72,7 +77,11 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
 }
 
 function embeddedOptions(folder: string, port: number, options: TestRedisOptions): EmbeddedRedisOptions {
-  return { folder, port, settings: { appendonly: options.durable === true ? 'yes' : 'no', ...options.settings } };
+  return {
+    folder,
+    port,
+    settings: { appendonly: options.durable === true ? 'yes' : 'no', ...options.settings },
+  };
 }
 
 async function withClient<T>(server: EmbeddedRedis, use: (client: Redis) => Promise<T>): Promise<T> {

@@ -20,7 +20,11 @@ const TIMEOUT_MS = 10_000;
  * First truthy result of `check`. A check that throws has not come true yet; the message of the failure shows the last
  * result or error.
  */
-export async function until<T>(what: string, check: () => T | Promise<T>, options: UntilOptions = {}): Promise<Truthy<T>> {
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  options: UntilOptions = {},
+): Promise<Truthy<T>> {
   const { timeoutMs = TIMEOUT_MS, everyMs = 5 } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {

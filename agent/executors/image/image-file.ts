@@ -77,6 +77,13 @@ export function nameAfter(source: ArtifactRef, suffix: string, format: ImageForm
 /** libvips says in words what it could not read; everything else is passed on as it is. */
 function unreadable(reference: ArtifactRef, error: unknown): unknown {
   const message = error instanceof Error ? error.message : String(error);
-  if (!/^Input (file|buffer|image)|unsupported image format|corrupt|premature end|bad seek|load: /i.test(message)) return error;
-  return new InvalidInputError(`${reference.name || reference.$artifact} is no readable image: ${message}`, { cause: error });
+  if (
+    !/^Input (file|buffer|image)|unsupported image format|corrupt|premature end|bad seek|load: /i.test(
+      message,
+    )
+  )
+    return error;
+  return new InvalidInputError(`${reference.name || reference.$artifact} is no readable image: ${message}`, {
+    cause: error,
+  });
 }

@@ -9,19 +9,25 @@ import { labelSvg, layOut } from './sheet-layout.ts';
 
 const LABEL_HEIGHT = 28;
 
-export default defineExecutor({
+export const imageMontage = defineExecutor({
   type: 'image.montage',
   description: 'Puts images on one contact sheet (PNG).',
   input: z.object({
     /** References, or outputs of image executors. */
-    images: z.array(z.union([artifactRef, z.object({ image: artifactRef }).transform(({ image }) => image)])).min(1).max(1000),
+    images: z
+      .array(z.union([artifactRef, z.object({ image: artifactRef }).transform(({ image }) => image)]))
+      .min(1)
+      .max(1000),
     /** Default: about a square. */
     columns: z.number().int().min(1).max(1000).optional(),
     tileWidth: z.number().int().min(1).max(4096).default(256),
     /** Default: the shape of the first image. */
     tileHeight: z.number().int().min(1).max(4096).optional(),
     gap: z.number().int().min(0).max(256).default(8),
-    background: z.string().regex(/^#[0-9a-fA-F]{6}$/).default('#ffffff'),
+    background: z
+      .string()
+      .regex(/^#[0-9a-fA-F]{6}$/)
+      .default('#ffffff'),
     /** One line below each tile, in the order of the images. */
     labels: z.array(z.string().max(200)).optional(),
   }),
@@ -35,14 +41,18 @@ export default defineExecutor({
     const columns = wanted.columns ?? Math.ceil(Math.sqrt(images.length));
     const labelHeight = labels === undefined ? 0 : LABEL_HEIGHT;
     const sheet = layOut({ count: images.length, columns, tileWidth, tileHeight, gap, labelHeight });
-    if (sheet.width * sheet.height > MAX_PIXELS) throw new InvalidInputError('the sheet would have too many pixels');
+    if (sheet.width * sheet.height > MAX_PIXELS)
+      throw new InvalidInputError('the sheet would have too many pixels');
 
     const overlays: OverlayOptions[] = [];
     for (const [index, image] of images.entries()) {
       context.signal.throwIfAborted();
       const place = sheet.places[index] as (typeof sheet.places)[number];
       const { pixels } = await openImage(image, context);
-      const tile = await pixels.resize({ width: tileWidth, height: tileHeight, fit: 'contain', background }).png().toBuffer();
+      const tile = await pixels
+        .resize({ width: tileWidth, height: tileHeight, fit: 'contain', background })
+        .png()
+        .toBuffer();
       overlays.push({ input: tile, ...place });
       const label = labels?.[index];
       if (label !== undefined && label !== '') {
@@ -52,7 +62,11 @@ export default defineExecutor({
       context.progress((0.9 * (index + 1)) / images.length, `image ${index + 1} of ${images.length}`);
     }
     const canvas = sharp({ create: { width: sheet.width, height: sheet.height, channels: 3, background } });
-    const stored = await storeImage(canvas.composite(overlays), { source: first, name: 'montage.png', format: 'png' }, context);
+    const stored = await storeImage(
+      canvas.composite(overlays),
+      { source: first, name: 'montage.png', format: 'png' },
+      context,
+    );
     return { ...stored, columns: Math.min(columns, images.length), count: images.length };
   },
 });

@@ -6,7 +6,7 @@ import { FORMATS, IMAGE_COST, imageOutput, nameAfter, openImage, storeImage } fr
 
 const side = z.number().int().min(1).max(16_383);
 
-export default defineExecutor({
+export const imageResize = defineExecutor({
   type: 'image.resize',
   description: 'Makes an image another size, optionally in another format.',
   input: z
@@ -26,6 +26,10 @@ export default defineExecutor({
     const { pixels } = await openImage(image, context);
     context.progress(0.1, 'opened');
     const resized = pixels.resize({ width, height, fit });
-    return storeImage(resized, { source: image, name: nameAfter(image, `${width ?? ''}x${height ?? ''}`, format), format }, context);
+    return storeImage(
+      resized,
+      { source: image, name: nameAfter(image, `${width ?? ''}x${height ?? ''}`, format), format },
+      context,
+    );
   },
 });

@@ -6,7 +6,7 @@ import { artifactRef } from '../artifact-schema.ts';
 import { FORMATS, imageOutput, MAX_PIXELS, nameAfter, openImage, storeImage } from './image-file.ts';
 import { regionSchema, toPixels } from './region.ts';
 
-export default defineExecutor({
+export const imageUpscale = defineExecutor({
   type: 'image.upscale',
   description: 'Enlarges an image, or one region of it, by a factor.',
   input: z.object({
@@ -21,15 +21,21 @@ export default defineExecutor({
   cost: 'max(0.1, (input.image.size ?? 0) / 1e6) * input.factor * input.factor',
   async run({ image, factor, region, kernel, format }, context) {
     const opened = await openImage(image, context);
-    const part = region === undefined ? { left: 0, top: 0, ...opened } : toPixels(region, opened.width, opened.height);
+    const part =
+      region === undefined ? { left: 0, top: 0, ...opened } : toPixels(region, opened.width, opened.height);
     const width = Math.round(part.width * factor);
     const height = Math.round(part.height * factor);
-    if (width * height > MAX_PIXELS) throw new InvalidInputError(`${width} × ${height} pixels are more than ${MAX_PIXELS}`);
+    if (width * height > MAX_PIXELS)
+      throw new InvalidInputError(`${width} × ${height} pixels are more than ${MAX_PIXELS}`);
     context.progress(0.1, 'opened');
     const { left, top } = part;
     const enlarged = opened.pixels
       .extract({ left, top, width: part.width, height: part.height })
       .resize({ width, height, fit: 'fill', kernel });
-    return storeImage(enlarged, { source: image, name: nameAfter(image, `x${factor}`, format), format }, context);
+    return storeImage(
+      enlarged,
+      { source: image, name: nameAfter(image, `x${factor}`, format), format },
+      context,
+    );
   },
 });

@@ -19,7 +19,10 @@ export const countOutput = z.object({
   histogram: artifactRef,
 });
 
-export async function storeCounts(counts: Counts, { workdir, artifacts }: ExecutorContext): Promise<z.infer<typeof countOutput>> {
+export async function storeCounts(
+  counts: Counts,
+  { workdir, artifacts }: ExecutorContext,
+): Promise<z.infer<typeof countOutput>> {
   const path = join(workdir, 'histogram.json');
   await writeFile(path, histogramJson(counts.histogram));
   const histogram = await artifacts.put(path, { name: 'histogram.json', mediaType: 'application/json' });
@@ -27,7 +30,10 @@ export async function storeCounts(counts: Counts, { workdir, artifacts }: Execut
   return { words, lines, bytes, top: topWords(counts.histogram, TOP), histogram };
 }
 
-export async function loadHistogram(reference: ArtifactRef, { artifacts }: ExecutorContext): Promise<Map<string, number>> {
+export async function loadHistogram(
+  reference: ArtifactRef,
+  { artifacts }: ExecutorContext,
+): Promise<Map<string, number>> {
   const text = await readFile(await artifacts.get(reference), 'utf8');
   try {
     return parseHistogram(text);

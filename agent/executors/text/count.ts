@@ -6,7 +6,7 @@ import { countOutput, storeCounts } from './count-output.ts';
 import { TEXT_COST, textFile, textSource } from './text-source.ts';
 import { countFile } from './word-count.ts';
 
-export default defineExecutor({
+export const textCount = defineExecutor({
   type: 'text.count',
   description: 'Counts words, lines and bytes of a text, with the number of every word.',
   input: z.object({ text: textSource }),

@@ -4,7 +4,7 @@ import { defineExecutor } from '../../../sdk/executor/define.ts';
 import { countOutput, loadHistogram, storeCounts } from './count-output.ts';
 import { CountSum } from './word-count.ts';
 
-export default defineExecutor({
+export const textMerge = defineExecutor({
   type: 'text.merge',
   description: 'Adds up the outputs of text.count.',
   input: z.object({ parts: z.array(countOutput) }),

@@ -7,7 +7,7 @@
  * 3. There are between 1 and `parts` parts and none is empty unless the file is.
  * 4. Memory is bounded by the read buffer.
  */
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { isSpace } from './word-count.ts';
 
 const BUFFER_BYTES = 64 * 1024;
@@ -19,13 +19,21 @@ export interface Cut {
 }
 
 export async function findCuts(path: string, parts: number): Promise<Cut[]> {
-  await using file = await open(path);
+  const file = await open(path);
+  try {
+    return await cutsIn(file, parts);
+  } finally {
+    await file.close();
+  }
+}
+
+async function cutsIn(file: FileHandle, parts: number): Promise<Cut[]> {
   const { size } = await file.stat();
   const buffer = Buffer.alloc(BUFFER_BYTES);
 
   /** First place at or after `wanted` that follows a white-space byte, or the end. */
   const cutAfter = async (wanted: number): Promise<number> => {
-    for (let at = wanted - 1; at < size; ) {
+    for (let at = wanted - 1; at < size;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) break;
       const space = buffer.subarray(0, bytesRead).findIndex(isSpace);

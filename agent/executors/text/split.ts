@@ -10,7 +10,7 @@ import { artifactRef } from '../artifact-schema.ts';
 import { findCuts, type Cut } from './split-file.ts';
 import { TEXT_COST, textFile, textSource } from './text-source.ts';
 
-export default defineExecutor({
+export const textSplit = defineExecutor({
   type: 'text.split',
   description: 'Splits a text at white-space into parts of about the same size.',
   input: z.object({ text: textSource, parts: z.number().int().min(1).max(10_000) }),
@@ -35,7 +35,12 @@ export default defineExecutor({
   },
 });
 
-async function copyRange(path: string, { from, to }: Cut, target: string, signal: AbortSignal): Promise<void> {
+async function copyRange(
+  path: string,
+  { from, to }: Cut,
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
   // createReadStream's end is inclusive, so it cannot say "nothing".
   const source = from === to ? [] : createReadStream(path, { start: from, end: to - 1 });
   await pipeline(source, createWriteStream(target), { signal });

@@ -88,7 +88,8 @@ export class CountSum {
     this.#words += part.words;
     this.#lines += part.lines;
     this.#bytes += part.bytes;
-    for (const [word, count] of part.histogram) this.#histogram.set(word, (this.#histogram.get(word) ?? 0) + count);
+    for (const [word, count] of part.histogram)
+      this.#histogram.set(word, (this.#histogram.get(word) ?? 0) + count);
   }
 
   finish(): Counts {
@@ -110,6 +111,7 @@ export function parseHistogram(json: string): Map<string, number> {
 
 /** The most frequent words, ties in code-unit order. */
 export function topWords(histogram: ReadonlyMap<string, number>, limit: number): [string, number][] {
-  const order = ([a, m]: [string, number], [b, n]: [string, number]): number => n - m || (a < b ? -1 : a > b ? 1 : 0);
+  const order = ([a, m]: [string, number], [b, n]: [string, number]): number =>
+    n - m || (a < b ? -1 : a > b ? 1 : 0);
   return [...histogram].sort(order).slice(0, limit);
 }

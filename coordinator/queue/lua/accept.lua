@@ -24,9 +24,9 @@ for i = 1, #A[4] do
       move(rec)
     end
     zadd(P .. 'l', lease_until, rec.ref)
-    if it[3] >= 0 and j[J.state] ~= ST.processing then
+    if it[3] >= 0 then
       mark_started(rec, now - it[3])
-      if it[4] > 0 then zadd(P .. 't', now - it[3] + it[4], 'attempt|' .. rec.ref .. '|' .. it[2]) end
+      if it[4] > 0 then zadd(P .. 't', j[J.startedAt] + it[4], 'attempt|' .. rec.ref .. '|' .. it[2]) end
     end
   end
 end

@@ -36,7 +36,7 @@ for i = 1, #list do
   elseif kind == 'queued' then
     local rec = load_job(rest)
     if rec and rec.j[J.state] == ST.unassigned and rec.j[J.hold] == 0 then
-      zrem(P .. 'q:' .. rec.j[J.class], rec.j[J.member])
+      leave_queue(rec)
       fail(rec, ST.expired, 'DEADLINE_EXCEEDED_QUEUED', '', false)
     end
   elseif kind == 'attempt' then

@@ -5,15 +5,14 @@
 -- returns: number (entries that are still parked)
 -- edges: none; jobs stay unassigned
 -- emits: nothing
--- idempotent: entries keep score and member
+-- idempotent: a second call brings back what is still parked; entries keep their place
 -- use: cell queue facts
 local key = P .. 'p:' .. A[3]
 local list = call('ZRANGE', key, 0, A[4] - 1, 'WITHSCORES')
 for i = 1, #list, 2 do
   local member, class = string.match(list[i], '^(.-)|(.*)$')
-  zadd(P .. 'q:' .. class, list[i + 1], member)
+  queue_again(class, tonumber(list[i + 1]), member)
   zrem(key, list[i])
-  grown[class] = (grown[class] or 0) + 1
 end
 flush_queue(A[2])
 flush(A[1], A[2])

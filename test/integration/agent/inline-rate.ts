@@ -14,7 +14,7 @@ import { SplitHost } from '../../../agent/claim/inline/split-host.ts';
 import { createJobHost } from '../../../agent/jobs/host.ts';
 import { BUILT_IN_EXECUTORS } from '../../../agent/executors/index.ts';
 import { FakeCoordinator } from '../../support/fake-coordinator.ts';
-import { agentConfig, quietLog } from '../../support/agent-config.ts';
+import { agentConfig, quietLog } from './support/agent-config.ts';
 
 const TYPE = 'value.echo';
 

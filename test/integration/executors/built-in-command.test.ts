@@ -17,10 +17,15 @@ beforeAll(async () => {
 afterAll(() => bench[Symbol.asyncDispose]());
 
 const run = (input: unknown) => bench.run('command', input).done;
-const output = async (input: unknown): Promise<any> => {
+interface Output {
+  readonly stdout: string;
+  readonly artifacts: readonly ArtifactReference[];
+}
+
+const output = async (input: unknown): Promise<Output> => {
   const result = await run(input);
   expect(result).toMatchObject({ verdict: 'succeeded', message: '' });
-  return JSON.parse(result.outputJson);
+  return JSON.parse(result.outputJson) as Output;
 };
 const sh = (script: string) => ['sh', '-c', script];
 
@@ -37,9 +42,15 @@ describe('command', () => {
 
   it('feeds standard input as text or JSON, and parses JSON output', async () => {
     expect(await output({ argv: ['cat'], stdin: 'grün' })).toMatchObject({ stdout: 'grün' });
-    expect(await output({ argv: ['cat'], json: { a: [1] }, parseJson: true })).toMatchObject({ json: { a: [1] }, stdout: '' });
+    expect(await output({ argv: ['cat'], json: { a: [1] }, parseJson: true })).toMatchObject({
+      json: { a: [1] },
+      stdout: '',
+    });
     expect(await output({ argv: ['true'], stdin: 'x'.repeat(1_000_000) })).toMatchObject({ exitCode: 0 });
-    expect(await run({ argv: ['echo', '{'], parseJson: true })).toMatchObject({ verdict: 'retryable', message: expect.stringContaining('not JSON') });
+    expect(await run({ argv: ['echo', '{'], parseJson: true })).toMatchObject({
+      verdict: 'retryable',
+      message: expect.stringContaining('not JSON'),
+    });
     expect(await run({ argv: ['cat'], json: 1, stdin: 'x' })).toMatchObject({ reason: 'INVALID_INPUT' });
   });
 
@@ -48,15 +59,19 @@ describe('command', () => {
     await writeFile(path, 'abc');
     const file = await bench.artifacts.store(path, {});
     const { artifacts } = await output({
-      argv: sh('mkdir -p out; tr a-z A-Z <data/in.txt >out/b.txt; echo 1 >out/a.json; echo more >>data/in.txt'),
+      argv: sh(
+        'mkdir -p out; tr a-z A-Z <data/in.txt >out/b.txt; echo 1 >out/a.json; echo more >>data/in.txt',
+      ),
       files: { 'data/in.txt': file },
       outputs: ['out/*', 'out/b.txt'],
     });
-    expect(artifacts.map(({ name, mediaType }: ArtifactReference) => [name, mediaType])).toEqual([
+    expect(artifacts.map(({ name, mediaType }) => [name, mediaType])).toEqual([
       ['a.json', 'application/json'],
       ['b.txt', 'text/plain'],
     ]);
-    expect(await readFile(await bench.artifacts.fetch(artifacts[1]), 'utf8')).toBe('ABC');
+    expect(await readFile(await bench.artifacts.fetch(artifacts[1] as ArtifactReference), 'utf8')).toBe(
+      'ABC',
+    );
     expect(await readFile(await bench.artifacts.fetch(file), 'utf8')).toBe('abc');
   });
 
@@ -94,7 +109,9 @@ describe('command', () => {
 
   it('leaves nothing of what a program started in the background', async () => {
     const { stdout } = await output({ argv: sh('sleep 600 & echo $!; sleep 600 & echo $!') });
-    await untilGone(stdout.trim().split('\n').map(Number));
+    const pids = stdout.trim().split('\n').map(Number);
+    expect(pids).toHaveLength(2);
+    await untilGone(pids);
   });
 });
 
@@ -103,7 +120,9 @@ describe('cancel', () => {
     // The program tells its process ids through a file, put in place in one step.
     const start = async (name: string, script: string) => {
       const path = join(bench.folder, name);
-      const job = bench.run('command', { argv: sh(`${script} echo "$$ $!" >${path}.new; mv ${path}.new ${path}; wait`) });
+      const job = bench.run('command', {
+        argv: sh(`${script} echo "$$ $!" >${path}.new; mv ${path}.new ${path}; wait`),
+      });
       await expect.poll(() => existsSync(path), { timeout: 10_000 }).toBe(true);
       return { job, pids: (await readFile(path, 'utf8')).trim().split(' ').map(Number) };
     };

@@ -18,31 +18,60 @@ afterAll(() => bench[Symbol.asyncDispose]());
 
 async function gradient(name: string, width: number, height: number): Promise<ArtifactReference> {
   const raw = Buffer.from(
-    Array.from({ length: width * height }, (_, i) => [(i % width) * 4, Math.floor(i / width) * 5, 128]).flat().map((v) => v % 256),
+    Array.from({ length: width * height }, (_, i) => [(i % width) * 4, Math.floor(i / width) * 5, 128])
+      .flat()
+      .map((v) => v % 256),
   );
   const path = join(bench.folder, name);
   await sharp(raw, { raw: { width, height, channels: 3 } }).toFile(path);
   return bench.artifacts.store(path, { name, mediaType: 'image/png' });
 }
 
-const output = async (type: string, input: unknown): Promise<any> => {
+interface Output {
+  readonly image: ArtifactReference;
+  readonly width: number;
+  readonly height: number;
+}
+
+const output = async (type: string, input: unknown): Promise<Output> => {
   const result = await bench.run(type, input).done;
   expect(result).toMatchObject({ verdict: 'succeeded', message: '' });
-  return JSON.parse(result.outputJson);
+  return JSON.parse(result.outputJson) as Output;
 };
 const pixels = async (image: ArtifactReference): Promise<Buffer> =>
-  sharp(await bench.artifacts.fetch(image)).removeAlpha().raw().toBuffer();
+  sharp(await bench.artifacts.fetch(image))
+    .removeAlpha()
+    .raw()
+    .toBuffer();
 
 describe('image.resize', () => {
   it('keeps the shape where one side is given', async () => {
     const made = await output('image.resize', { image: picture, width: 32 });
-    expect(made).toMatchObject({ width: 32, height: 24, image: { name: 'photo-32x.png', mediaType: 'image/png' } });
-    expect(await sharp(await bench.artifacts.fetch(made.image)).metadata()).toMatchObject({ format: 'png', width: 32, height: 24 });
+    expect(made).toMatchObject({
+      width: 32,
+      height: 24,
+      image: { name: 'photo-32x.png', mediaType: 'image/png' },
+    });
+    expect(await sharp(await bench.artifacts.fetch(made.image)).metadata()).toMatchObject({
+      format: 'png',
+      width: 32,
+      height: 24,
+    });
   });
 
   it('changes the format', async () => {
-    const made = await output('image.resize', { image: picture, width: 20, height: 20, fit: 'fill', format: 'jpeg' });
-    expect(made).toMatchObject({ width: 20, height: 20, image: { name: 'photo-20x20.jpg', mediaType: 'image/jpeg' } });
+    const made = await output('image.resize', {
+      image: picture,
+      width: 20,
+      height: 20,
+      fit: 'fill',
+      format: 'jpeg',
+    });
+    expect(made).toMatchObject({
+      width: 20,
+      height: 20,
+      image: { name: 'photo-20x20.jpg', mediaType: 'image/jpeg' },
+    });
   });
 
   it('is deterministic', async () => {
@@ -58,7 +87,9 @@ describe('image.resize', () => {
     expect(await refused({ image: text, width: 5 })).toBe('INVALID_INPUT');
     expect(await refused({ image: picture })).toBe('INVALID_INPUT');
     expect(await refused({ image: { $artifact: 'x' }, width: 5 })).toBe('INVALID_INPUT');
-    expect(await refused({ image: { ...picture, $artifact: `sha256:${'0'.repeat(64)}` }, width: 5 })).toBe('RESOURCE_ERROR');
+    expect(await refused({ image: { ...picture, $artifact: `sha256:${'0'.repeat(64)}` }, width: 5 })).toBe(
+      'RESOURCE_ERROR',
+    );
   });
 });
 
@@ -73,7 +104,9 @@ describe('image.upscale', () => {
     const more = { image: picture, factor: 2, kernel: 'nearest' };
     const whole = await pixels((await output('image.upscale', more)).image);
     const tiles = await Promise.all(
-      [0, 1, 2].map((i) => output('image.upscale', { ...more, region: { left: 0, top: i / 3, width: 1, height: 1 / 3 } })),
+      [0, 1, 2].map((i) =>
+        output('image.upscale', { ...more, region: { left: 0, top: i / 3, width: 1, height: 1 / 3 } }),
+      ),
     );
     const joined = Buffer.concat(await Promise.all(tiles.map((tile) => pixels(tile.image))));
     expect(joined.equals(whole)).toBe(true);
@@ -84,7 +117,9 @@ describe('image.upscale', () => {
     expect(await bench.run('image.upscale', { image: picture, factor: 2, region }).done).toMatchObject({
       ...{ verdict: 'fatal', reason: 'INVALID_INPUT', message: expect.stringContaining('64 × 48') },
     });
-    expect(await bench.run('image.upscale', { image: picture, factor: 9 }).done).toMatchObject({ reason: 'INVALID_INPUT' });
+    expect(await bench.run('image.upscale', { image: picture, factor: 9 }).done).toMatchObject({
+      reason: 'INVALID_INPUT',
+    });
   });
 });
 
@@ -94,7 +129,13 @@ describe('image.montage', () => {
     const made = await output('image.montage', {
       ...{ images: [picture, other, picture], columns: 2, tileWidth: 32, gap: 4, background: '#102030' },
     });
-    expect(made).toMatchObject({ width: 76, height: 60, columns: 2, count: 3, image: { mediaType: 'image/png' } });
+    expect(made).toMatchObject({
+      width: 76,
+      height: 60,
+      columns: 2,
+      count: 3,
+      image: { mediaType: 'image/png' },
+    });
     const sheet = await pixels(made.image);
     const at = (x: number, y: number) => [...sheet.subarray((y * 76 + x) * 3, (y * 76 + x) * 3 + 3)];
     expect(at(0, 0)).toEqual([0x10, 0x20, 0x30]);

@@ -67,7 +67,9 @@ it('of two siblings exactly one is killed, with its grandchild', async () => {
 });
 
 it('stop ends everything that runs, waits or loads', async () => {
-  const jobs = ['test.busy', 'test.busy', 'test.stubborn', 'test.wait', 'test.pid'].map((type) => bench.run(type));
+  const jobs = ['test.busy', 'test.busy', 'test.stubborn', 'test.wait', 'test.pid'].map((type) =>
+    bench.run(type),
+  );
   const busy = jobs[0] as Job;
   const stubborn = jobs[2] as Job;
   const all = [...(await pids(busy)), ...(await pids(stubborn))];

@@ -37,9 +37,15 @@ it('runs the hello example', async () => {
 it('takes input from a file and from standard input', async () => {
   const path = join(folder, 'in.json');
   await writeFile(path, '{"name":"File"}');
-  expect(await run({ modulePath: HELLO, input: `@${path}` })).toMatchObject({ code: 0, out: '{"greeting":"Hello, File!"}\n' });
+  expect(await run({ modulePath: HELLO, input: `@${path}` })).toMatchObject({
+    code: 0,
+    out: '{"greeting":"Hello, File!"}\n',
+  });
   const stdin = Readable.from(['{"name":', '"Pipe"}']);
-  expect(await run({ modulePath: HELLO, input: '-', stdin })).toMatchObject({ code: 0, out: '{"greeting":"Hello, Pipe!"}\n' });
+  expect(await run({ modulePath: HELLO, input: '-', stdin })).toMatchObject({
+    code: 0,
+    out: '{"greeting":"Hello, Pipe!"}\n',
+  });
 });
 
 it('turns files into artifacts and artifacts into files', async () => {
@@ -48,8 +54,17 @@ it('turns files into artifacts and artifacts into files', async () => {
   const outDir = join(folder, 'out');
   const modulePath = BUILT_IN_EXECUTORS['text.count']?.module ?? '';
   const byPath = await run({ modulePath, input: JSON.stringify({ text: { $file: path } }), outDir });
-  expect(byPath).toMatchObject({ code: 0, err: expect.stringContaining(`wrote ${join(outDir, 'histogram.json')}`) });
-  expect(JSON.parse(byPath.out)).toMatchObject({ words: 3, top: [['one', 2], ['two', 1]] });
+  expect(byPath).toMatchObject({
+    code: 0,
+    err: expect.stringContaining(`wrote ${join(outDir, 'histogram.json')}`),
+  });
+  expect(JSON.parse(byPath.out)).toMatchObject({
+    words: 3,
+    top: [
+      ['one', 2],
+      ['two', 1],
+    ],
+  });
   expect(await readFile(join(outDir, 'histogram.json'), 'utf8')).toBe('{\n"one": 2,\n"two": 1\n}\n');
   const byName = await run({ modulePath, input: '{"text":{"$file":"poem"}}', files: { poem: path }, outDir });
   expect(byName.out).toBe(byPath.out);
@@ -64,8 +79,16 @@ it.each<[Omit<ExecutorRunOptions, 'stdout' | 'stderr'>, number, RegExp]>([
   [{ modulePath: HELLO, type: 'other', input: '{}' }, 5, /no executor "other"; it has hello/],
   [{ modulePath: fixture('behaviours'), input: '{}' }, 2, /choose one with --type: .*test\.wait/],
   [{ modulePath: fixture('agent'), input: '{}' }, 1, /agent\.ts/],
-  [{ modulePath: fixture('behaviours'), type: 'test.throws', input: '{"kind":"fatal"}' }, 8, /fatal: CONTENT_BLOCKED: never/],
-  [{ modulePath: fixture('behaviours'), type: 'test.wait', input: '{}', timeoutMs: 20 }, 124, /DEADLINE_EXCEEDED_RUNNING/],
+  [
+    { modulePath: fixture('behaviours'), type: 'test.throws', input: '{"kind":"fatal"}' },
+    8,
+    /fatal: CONTENT_BLOCKED: never/,
+  ],
+  [
+    { modulePath: fixture('behaviours'), type: 'test.wait', input: '{}', timeoutMs: 20 },
+    124,
+    /DEADLINE_EXCEEDED_RUNNING/,
+  ],
 ])('%j → exit code %i', async (options, code, why) => {
   expect(await run(options)).toEqual({ code, out: '', err: expect.stringMatching(why) });
 });
@@ -76,8 +99,16 @@ it('is canceled by Ctrl-C and leaves nothing', async () => {
   const stderr = new PassThrough();
   stderr.once('data', () => interrupt.abort());
   const code = await runExecutor({
-    ...{ modulePath: fixture('behaviours'), type: 'test.wait', input: 'null', signal: interrupt.signal, stderr },
+    ...{
+      modulePath: fixture('behaviours'),
+      type: 'test.wait',
+      input: 'null',
+      signal: interrupt.signal,
+      stderr,
+    },
   });
   expect(code).toBe(130);
-  expect((await readdir(tmpdir())).filter((name) => name.startsWith('dibs-run-') && !before.includes(name))).toEqual([]);
+  expect(
+    (await readdir(tmpdir())).filter((name) => name.startsWith('dibs-run-') && !before.includes(name)),
+  ).toEqual([]);
 });

@@ -36,11 +36,15 @@ export interface Bench {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url));
+export const fixture = (name: string): string =>
+  fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url));
 
 let jobs = 0;
 
-export async function openBench(modules: readonly string[], more: Partial<JobHostOptions> = {}): Promise<Bench> {
+export async function openBench(
+  modules: readonly string[],
+  more: Partial<JobHostOptions> = {},
+): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'dibs-host-'));
   const artifacts = new ArtifactFolder(join(folder, 'artifacts'));
   const lines: LogLine[] = [];

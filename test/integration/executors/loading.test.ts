@@ -28,7 +28,8 @@ it('describes the built-in executors as the advertisement needs them', async () 
     expect(executor).not.toHaveProperty('module');
     expect(executor.concurrency).toBe(executor.isolation === 'inline' ? 256 : availableParallelism());
     expect(executor.deterministic).toBe(executor.type !== 'command');
-    if (executor.type !== 'value.echo') expect(JSON.parse(executor.inputSchemaJson)).toMatchObject({ type: 'object' });
+    if (executor.type !== 'value.echo')
+      expect(JSON.parse(executor.inputSchemaJson)).toMatchObject({ type: 'object' });
   }
 });
 
@@ -43,7 +44,12 @@ it('takes file URLs, overrides concurrency, and finds default, named and listed 
   );
   await using bench = await openBench([pathToFileURL(path).href], { concurrencyOverride: { d: 3 } });
   const found = Object.fromEntries(bench.host.executors.map((one) => [one.type, one]));
-  expect(found['a']).toMatchObject({ concurrency: availableParallelism(), isolation: 'process', cost: '', version: '1' });
+  expect(found['a']).toMatchObject({
+    concurrency: availableParallelism(),
+    isolation: 'process',
+    cost: '',
+    version: '1',
+  });
   expect(found['b']).toMatchObject({ concurrency: 1, gpus: 1, vramBytes: 5, cost: 'input.n * 2' });
   expect(found['c']).toMatchObject({ concurrency: 7 });
   expect(found['d']).toMatchObject({ concurrency: 3 });
@@ -56,7 +62,10 @@ it('names every module it cannot use, in one error', async () => {
     await moduleOf('dies', `process.exit(9);`),
     await moduleOf('empty', `export const x = 1;`),
     await moduleOf('twice', `export default defineExecutor({ type: 'good', run: () => 1 });`),
-    await moduleOf('mistake', `export default defineExecutor({ type: 'bad', cost: 'input.__proto__', run: () => 1 });`),
+    await moduleOf(
+      'mistake',
+      `export default defineExecutor({ type: 'bad', cost: 'input.__proto__', run: () => 1 });`,
+    ),
     join(folder, 'missing.ts'),
   ];
   const error = await openBench(modules).then(
@@ -64,7 +73,10 @@ it('names every module it cannot use, in one error', async () => {
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(ExecutorLoadError);
-  const said = (error as ExecutorLoadError).problems.map(({ module, problem }) => [module.split('/').at(-1), problem]);
+  const said = (error as ExecutorLoadError).problems.map(({ module, problem }) => [
+    module.split('/').at(-1),
+    problem,
+  ]);
   expect(Object.fromEntries(said)).toEqual({
     'throws.ts': 'no such model',
     'dies.ts': expect.stringContaining('ended its process (code 9)'),

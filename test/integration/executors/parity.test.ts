@@ -17,7 +17,11 @@ describe.each(['inline', 'process'])('%s', (isolation) => {
   };
 
   it.each([{ a: [1, 'x', null] }, 'text', 0, null, []])('returns %j as it is', async (value) => {
-    expect(await run('echo', value)).toMatchObject({ verdict: 'succeeded', outputJson: JSON.stringify(value), reason: '' });
+    expect(await run('echo', value)).toMatchObject({
+      verdict: 'succeeded',
+      outputJson: JSON.stringify(value),
+      reason: '',
+    });
   });
 
   it('takes undefined for null', async () => {
@@ -38,16 +42,29 @@ describe.each(['inline', 'process'])('%s', (isolation) => {
   });
 
   it('keeps the reason and the blocked reason of a failure', async () => {
-    expect(await run('fatal')).toMatchObject({ verdict: 'fatal', reason: 'MY_REASON', message: 'no', blockedReason: 'because' });
+    expect(await run('fatal')).toMatchObject({
+      verdict: 'fatal',
+      reason: 'MY_REASON',
+      message: 'no',
+      blockedReason: 'because',
+    });
   });
 
   it('takes a rejection for a retryable failure', async () => {
-    expect(await run('rejects')).toMatchObject({ verdict: 'retryable', reason: 'EXECUTOR_ERROR', message: 'later' });
+    expect(await run('rejects')).toMatchObject({
+      verdict: 'retryable',
+      reason: 'EXECUTOR_ERROR',
+      message: 'later',
+    });
   });
 
   it('fills in defaults of a Standard Schema and checks the output', async () => {
     expect(await run('zod', {})).toMatchObject({ outputJson: '{"twice":42}' });
-    expect(await run('zod', { n: 'x' })).toMatchObject({ verdict: 'fatal', reason: 'INVALID_INPUT', message: /^n: / });
+    expect(await run('zod', { n: 'x' })).toMatchObject({
+      verdict: 'fatal',
+      reason: 'INVALID_INPUT',
+      message: /^n: /,
+    });
     expect(await run('zod', { n: 51 })).toMatchObject({ verdict: 'fatal', reason: 'EXECUTOR_CONTRACT' });
   });
 
@@ -69,7 +86,10 @@ describe.each(['inline', 'process'])('%s', (isolation) => {
       outputJson: '{"done":true}',
       events: ['started', 'chunk 0 one ', 'progress 0.5 half', 'chunk 1 two'],
     });
-    expect(await run('async-generator')).toMatchObject({ outputJson: '"ab"', events: ['started', 'chunk 0 a', 'chunk 1 b'] });
+    expect(await run('async-generator')).toMatchObject({
+      outputJson: '"ab"',
+      events: ['started', 'chunk 0 a', 'chunk 1 b'],
+    });
     expect(await run('bad-yield')).toMatchObject({ verdict: 'fatal', reason: 'EXECUTOR_CONTRACT' });
   });
 
@@ -83,13 +103,21 @@ describe.each(['inline', 'process'])('%s', (isolation) => {
 
   it('tells a missing artifact from a wrong reference', async () => {
     expect(await run('missing-artifact')).toMatchObject({ verdict: 'retryable', reason: 'RESOURCE_ERROR' });
-    expect(await run('bad-artifact', { $artifact: '../etc/passwd' })).toMatchObject({ verdict: 'fatal', reason: 'INVALID_INPUT' });
+    expect(await run('bad-artifact', { $artifact: '../etc/passwd' })).toMatchObject({
+      verdict: 'fatal',
+      reason: 'INVALID_INPUT',
+    });
   });
 
   it('names the job to the executor', async () => {
     const job = bench.run(`${isolation}.identity`, null, { jobId: 'job_x', attempt: 3, idempotencyKey: 'k' });
     const { outputJson } = await job.done;
-    expect(JSON.parse(outputJson)).toEqual({ jobId: 'job_x', attempt: 3, idempotencyKey: 'k', aborted: false });
+    expect(JSON.parse(outputJson)).toEqual({
+      jobId: 'job_x',
+      attempt: 3,
+      idempotencyKey: 'k',
+      aborted: false,
+    });
   });
 
   it.each([
@@ -111,7 +139,9 @@ describe.each(['inline', 'process'])('%s', (isolation) => {
     await job.spoke;
     job.running.cancel('user');
     expect(await job.done).toMatchObject({ verdict: 'canceled' });
-    await expect.poll(() => bench.lines.filter((line) => line.message === 'cleaned up').length).toBeGreaterThan(0);
+    await expect
+      .poll(() => bench.lines.filter((line) => line.message === 'cleaned up').length)
+      .toBeGreaterThan(0);
     bench.lines.length = 0;
   });
 

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixture, isAlive, openBench, untilGone, type Bench } from './harness.ts';
+import type { ArtifactReference } from '../../../agent/jobs/contract.ts';
+import { fixture, isAlive, openBench, untilGone, type Bench, type Job } from './harness.ts';
 
 let bench: Bench;
 beforeEach(async () => {
@@ -11,10 +12,18 @@ beforeEach(async () => {
 });
 afterEach(() => bench[Symbol.asyncDispose]());
 
-const output = async (job: { done: Promise<{ outputJson: string; verdict: string }> }): Promise<any> => {
+interface Output extends ArtifactReference {
+  readonly pid: number;
+  readonly names: readonly string[];
+  readonly path: string;
+  readonly workdir: string;
+  readonly gpu: string;
+}
+
+const output = async (job: Job): Promise<Output> => {
   const result = await job.done;
   expect(result).toMatchObject({ verdict: 'succeeded' });
-  return JSON.parse(result.outputJson);
+  return JSON.parse(result.outputJson) as Output;
 };
 
 describe('children', () => {
@@ -41,14 +50,64 @@ describe('children', () => {
     expect(path).toBe(process.env['PATH']);
   });
 
+  it('get the devices of their slot', async () => {
+    await using two = await openBench([fixture('behaviours')], {
+      slotEnvironment: (_type, slot) => ({ CUDA_VISIBLE_DEVICES: `GPU-${slot}` }),
+    });
+    const jobs = [two.run('test.environment'), two.run('test.environment')];
+    expect((await Promise.all(jobs.map(output))).map(({ gpu }) => gpu).sort()).toEqual(['GPU-0', 'GPU-1']);
+  });
+
+  it('are set up, warmed up and torn down', async () => {
+    await bench.run('test.lifecycle').done;
+    await bench.host.stop();
+    expect(bench.lines.map(({ message }) => message)).toEqual(['setup', 'warmup', 'run', 'teardown']);
+  });
+
+  it('that do not get ready in time are ended, and a job need not wait for that to be canceled', async () => {
+    await using short = await openBench([fixture('behaviours')], { setupTimeoutMs: 500 });
+    const [first, second] = [short.run('test.hangs'), short.run('test.hangs')];
+    first.running.cancel('user');
+    expect(await first.done).toMatchObject({ verdict: 'canceled', runMs: 0 });
+    expect(await second.done).toMatchObject({
+      verdict: 'retryable',
+      reason: 'RESOURCE_ERROR',
+      message: 'setup took longer than 500 ms',
+    });
+    expect(second.events).toEqual([]);
+  });
+
+  it('cannot flood the agent with lines or streamed text', async () => {
+    await bench.run('test.chatty').done;
+    const stream = bench.run('test.stream');
+    await stream.done;
+    await bench.host.stop();
+    expect(bench.lines.length).toBeLessThan(2000);
+    const chunks = stream.events.slice(1).map((event) => event.replace(/^chunk \d+ /, ''));
+    expect(chunks.length).toBeLessThan(500);
+    expect(chunks.join('')).toBe(Array.from({ length: 100_000 }, (_, i) => `${i},`).join(''));
+  });
+
+  it('that die while idle are replaced without a failed job', async () => {
+    const { pid } = await output(bench.run('test.pid'));
+    process.kill(pid, 'SIGKILL');
+    expect((await output(bench.run('test.pid'))).pid).not.toBe(pid);
+  });
+
   it('turn stdout, stderr and ctx.log into log lines of the job', async () => {
     const job = bench.run('test.talks');
     await job.done;
     await bench.host.stop();
     const about = (message: string) => bench.lines.find((line) => line.message === message);
-    expect(about('on stdout')).toMatchObject({ level: 'info', fields: { stream: 'stdout', executor: 'test.talks' } });
+    expect(about('on stdout')).toMatchObject({
+      level: 'info',
+      fields: { stream: 'stdout', executor: 'test.talks' },
+    });
     expect(about('on stderr')).toMatchObject({ fields: { stream: 'stderr' } });
-    expect(about('through ctx.log')).toMatchObject({ level: 'warn', fields: { n: '1', error: { message: 'inner' } } });
+    expect(about('through ctx.log')).toMatchObject({
+      level: 'warn',
+      fields: { n: '1', error: { message: 'inner' } },
+    });
   });
 
   it('are ended with the host, and with them their folders', async () => {
@@ -70,7 +129,10 @@ describe('children', () => {
 
   it('are replaced when their healthcheck fails, and the job runs on the new one', async () => {
     const before = await output(bench.run('test.sickly', {}));
-    expect(await bench.run('test.sickly', { fail: true }).done).toMatchObject({ verdict: 'retryable', reason: 'EXECUTOR_ERROR' });
+    expect(await bench.run('test.sickly', { fail: true }).done).toMatchObject({
+      verdict: 'retryable',
+      reason: 'EXECUTOR_ERROR',
+    });
     const after = bench.run('test.sickly', {});
     expect((await output(after)).pid).not.toBe(before.pid);
     expect(after.events).toEqual(['started']);
@@ -97,7 +159,12 @@ describe('failures', () => {
     ['memory', 'retryable', 'OUT_OF_MEMORY', ''],
     ['plain', 'retryable', 'EXECUTOR_ERROR', ''],
   ])('%s → %s %s', async (kind, verdict, reason, blockedReason) => {
-    expect(await bench.run('test.throws', { kind }).done).toMatchObject({ verdict, reason, blockedReason, outputJson: '' });
+    expect(await bench.run('test.throws', { kind }).done).toMatchObject({
+      verdict,
+      reason,
+      blockedReason,
+      outputJson: '',
+    });
   });
 
   it('a crash is told with its last words, and the next job works', async () => {
@@ -108,7 +175,9 @@ describe('failures', () => {
   });
 
   it('exit code 137 is memory', async () => {
-    expect(await bench.run('test.exits', { die: true, code: 137 }).done).toMatchObject({ reason: 'OUT_OF_MEMORY' });
+    expect(await bench.run('test.exits', { die: true, code: 137 }).done).toMatchObject({
+      reason: 'OUT_OF_MEMORY',
+    });
   });
 
   it('a child that is killed from outside takes its job along, not its sibling', async () => {
@@ -131,6 +200,9 @@ describe('failures', () => {
   });
 
   it('an unknown type is a missing resource', async () => {
-    expect(await bench.run('test.unknown').done).toMatchObject({ verdict: 'retryable', reason: 'RESOURCE_ERROR' });
+    expect(await bench.run('test.unknown').done).toMatchObject({
+      verdict: 'retryable',
+      reason: 'RESOURCE_ERROR',
+    });
   });
 });

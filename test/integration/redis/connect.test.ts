@@ -30,7 +30,10 @@ test('a lost reply never applies a command twice', async () => {
   // Written to the socket, executed when the server thaws; the reply is lost with the connection.
   const increments = Array.from({ length: 50 }, () => connection.incr('n'));
   const outcomes = Promise.allSettled(increments);
-  await until('the increments to be written', () => (connection as { stream?: { writableLength: number } }).stream?.writableLength === 0);
+  await until(
+    'the increments to be written',
+    () => (connection as { stream?: { writableLength: number } }).stream?.writableLength === 0,
+  );
   (connection as unknown as { stream: { destroy(): void } }).stream.destroy();
   expect((await outcomes).every(({ status }) => status === 'rejected')).toBe(true);
   redis().thaw();
@@ -81,8 +84,12 @@ describe('at the start', () => {
     const admin = await connect();
     await admin.config('SET', 'requirepass', 'right');
     try {
-      await expect(connect({ target: `redis://:wrong@127.0.0.1:${redis().port}` })).rejects.toThrow(/refused the credentials/);
-      expect(await (await connect({ target: `redis://:right@127.0.0.1:${redis().port}` })).ping()).toBe('PONG');
+      await expect(connect({ target: `redis://:wrong@127.0.0.1:${redis().port}` })).rejects.toThrow(
+        /refused the credentials/,
+      );
+      expect(await (await connect({ target: `redis://:right@127.0.0.1:${redis().port}` })).ping()).toBe(
+        'PONG',
+      );
     } finally {
       await admin.config('SET', 'requirepass', '');
     }

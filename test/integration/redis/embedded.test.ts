@@ -50,7 +50,8 @@ describe('a private Redis', () => {
 
   test('is durable and never evicts', async () => {
     const redis = await start();
-    const setting = async (name: string): Promise<string | undefined> => (await run<string[]>(redis, 'CONFIG', 'GET', name))[1];
+    const setting = async (name: string): Promise<string | undefined> =>
+      (await run<string[]>(redis, 'CONFIG', 'GET', name))[1];
     expect(await setting('appendonly')).toBe('yes');
     expect(await setting('appendfsync')).toBe('everysec');
     expect(await setting('maxmemory-policy')).toBe('noeviction');
@@ -80,9 +81,16 @@ describe('a private Redis', () => {
 
   test('is waited for while it loads', async () => {
     const first = await start();
-    await run(first, 'EVAL', `for i = 1, 20000 do redis.call('SET', 'key:' .. i, string.rep('x', 100)) end`, '0');
+    await run(
+      first,
+      'EVAL',
+      `for i = 1, 20000 do redis.call('SET', 'key:' .. i, string.rep('x', 100)) end`,
+      '0',
+    );
     await first.stop();
-    const slow = await start({ settings: { 'key-load-delay': '20', 'loading-process-events-interval-bytes': '1024' } });
+    const slow = await start({
+      settings: { 'key-load-delay': '20', 'loading-process-events-interval-bytes': '1024' },
+    });
     expect(await run(slow, 'DBSIZE')).toBe(20_000);
   });
 
@@ -107,7 +115,9 @@ describe('a private Redis', () => {
 describe('one folder', () => {
   test('is used by one Redis at a time', async () => {
     await start();
-    await expect(start({ socketPath: join(folder, 'other.sock') })).rejects.toThrow(/Another Redis \(pid \d+\) uses this data folder/);
+    await expect(start({ socketPath: join(folder, 'other.sock') })).rejects.toThrow(
+      /Another Redis \(pid \d+\) uses this data folder/,
+    );
     await expect(start()).rejects.toThrow(/answers at .* already/);
   });
 
@@ -120,7 +130,10 @@ describe('one folder', () => {
   });
 
   test('is free when the pid in its lock is now another program', async () => {
-    await writeFile(join(folder, 'redis.lock'), JSON.stringify([{ pid: process.pid, program: 'redis-server-not' }]));
+    await writeFile(
+      join(folder, 'redis.lock'),
+      JSON.stringify([{ pid: process.pid, program: 'redis-server-not' }]),
+    );
     expect(await run(await start(), 'PING')).toBe('PONG');
   });
 });
@@ -148,30 +161,39 @@ describe('when the parent ends', () => {
     const { pid } = await parent.json<{ pid: number }>();
     // The kernel sends SIGINT to the foreground group; Redis must be in another one.
     const { readFile } = await import('node:fs/promises');
-    const group = async (of: number): Promise<string | undefined> => (await readFile(`/proc/${of}/stat`, 'utf8')).split(') ')[1]?.split(' ')[2];
+    const group = async (of: number): Promise<string | undefined> =>
+      (await readFile(`/proc/${of}/stat`, 'utf8')).split(') ')[1]?.split(' ')[2];
     if (process.platform === 'linux') expect(await group(pid)).not.toBe(await group(parent.pid));
     await parent.kill();
-    await until('Redis to be gone', () => !isAlive(pid));
+    expect(await until('Redis to be gone', () => !isAlive(pid))).toBe(true);
   });
 });
 
 describe('without a usable redis-server', () => {
   test('a missing one is named, with what to do', async () => {
-    await expect(start({ binary: join(folder, 'nowhere') })).rejects.toThrow(/was not found.*apt-get install redis-server.*REDIS_URL/);
+    await expect(start({ binary: join(folder, 'nowhere') })).rejects.toThrow(
+      /was not found.*apt-get install redis-server.*REDIS_URL/,
+    );
   });
 
   test('one that is too old is refused', async () => {
     const old = join(folder, 'old-redis');
     await writeFile(old, '#!/bin/sh\necho "Redis server v=6.2.14 sha=00000000:0"\n');
     await chmod(old, 0o755);
-    await expect(start({ binary: old })).rejects.toThrow(/is version 6\.2\.14; Dibs needs Redis 7\.0 or newer/);
+    await expect(start({ binary: old })).rejects.toThrow(
+      /is version 6\.2\.14; Dibs needs Redis 7\.0 or newer/,
+    );
   });
 
   test('one that does not start tells its own reason', async () => {
-    await expect(start({ settings: { 'no-such-setting': 'x' } })).rejects.toThrow(/did not start[^]*no-such-setting/);
+    await expect(start({ settings: { 'no-such-setting': 'x' } })).rejects.toThrow(
+      /did not start[^]*no-such-setting/,
+    );
     const file = join(folder, 'file');
     await writeFile(file, '');
     await mkdir(join(folder, 'sub'));
-    await expect(start({ folder: join(folder, 'sub'), settings: { dir: file } })).rejects.toThrow(/did not start[^]*dir/);
+    await expect(start({ folder: join(folder, 'sub'), settings: { dir: file } })).rejects.toThrow(
+      /did not start[^]*dir/,
+    );
   });
 });

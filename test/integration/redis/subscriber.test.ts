@@ -43,6 +43,7 @@ test('scripts may publish', async () => {
   await sub.subscribe('{c}:wake', (message) => heard.push(message));
   await pub.eval(`return redis.call('SPUBLISH', KEYS[1], ARGV[1])`, 1, '{c}:wake', 'up');
   await until('the message', () => heard.length === 1);
+  expect(heard).toEqual(['up']);
 });
 
 test('after unsubscribe nothing is heard', async () => {
@@ -78,13 +79,17 @@ test('a subscription asked for while Redis is down is made when it is back', asy
   await redis().crash();
   const subscribing = sub.subscribe('late', () => undefined);
   await redis().restart();
-  await subscribing;
+  await expect(subscribing).resolves.toBeUndefined();
 });
 
 test('a frozen connection is found out and replaced', async () => {
   const errors: Error[] = [];
   const gaps: string[] = [];
-  const sub = await subscriber({ refreshMs: 50, commandTimeoutMs: 100, onError: (error) => errors.push(error) });
+  const sub = await subscriber({
+    refreshMs: 50,
+    commandTimeoutMs: 100,
+    onError: (error) => errors.push(error),
+  });
   sub.onGap((channel) => gaps.push(channel));
   await sub.subscribe('a', () => undefined);
   redis().freeze();

@@ -37,7 +37,10 @@ it('log fields are plain JSON whatever is in them', () => {
   const loop: Record<string, unknown> = {};
   loop['loop'] = loop;
   expect(plainFields(loop)).toEqual({ unloggable: true });
-  expect(plainFields({ n: 2n, f: () => {}, e: new TypeError('t') })).toMatchObject({ n: '2', e: { name: 'TypeError' } });
+  expect(plainFields({ n: 2n, f: () => {}, e: new TypeError('t') })).toMatchObject({
+    n: '2',
+    e: { name: 'TypeError' },
+  });
   const seen: unknown[] = [];
   executorLog((...call) => seen.push(call)).info('m');
   expect(seen).toEqual([['info', 'm', {}]]);

@@ -6,7 +6,10 @@ let meter: ProgressMeter;
 beforeEach(() => {
   vi.useFakeTimers();
   sent = [];
-  meter = new ProgressMeter((fraction, message) => sent.push(`${fraction} ${message}`), () => Date.now());
+  meter = new ProgressMeter(
+    (fraction, message) => sent.push(`${fraction} ${message}`),
+    () => Date.now(),
+  );
 });
 afterEach(() => vi.useRealTimers());
 
@@ -31,7 +34,10 @@ it('never goes back, never leaves 0 to 1', () => {
 
 it('sends without a timer where the interval has passed', () => {
   let now = 0;
-  const busy = new ProgressMeter((fraction) => sent.push(String(fraction)), () => now);
+  const busy = new ProgressMeter(
+    (fraction) => sent.push(String(fraction)),
+    () => now,
+  );
   busy.report(0.1);
   busy.report(0.2);
   now = INTERVAL_MS;

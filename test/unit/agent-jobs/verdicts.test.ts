@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { failedByExit, failedByThrow, stopFor, stopForTimeout, stoppedResult } from '../../../agent/jobs/verdicts.ts';
+import {
+  failedByExit,
+  failedByThrow,
+  stopFor,
+  stopForTimeout,
+  stoppedResult,
+} from '../../../agent/jobs/verdicts.ts';
 import { FatalError, InvalidInputError, ResourceError, RetryableError } from '../../../sdk/executor/index.ts';
 
 const exit = { code: null, signal: null, stderr: '', oomKilled: false };
@@ -22,8 +28,14 @@ describe('thrown values', () => {
   ])('%s', (thrown, verdict, reason) => expect(failedByThrow(thrown)).toMatchObject({ verdict, reason }));
 
   it('of another copy of the package are recognised', () => {
-    const foreign = { [Symbol.for('dibs.failure')]: { verdict: 'fatal', reason: 'THEIRS', blockedReason: 'b' } };
-    expect(failedByThrow(Object.assign(new Error('m'), foreign))).toMatchObject({ verdict: 'fatal', reason: 'THEIRS', blockedReason: 'b' });
+    const foreign = {
+      [Symbol.for('dibs.failure')]: { verdict: 'fatal', reason: 'THEIRS', blockedReason: 'b' },
+    };
+    expect(failedByThrow(Object.assign(new Error('m'), foreign))).toMatchObject({
+      verdict: 'fatal',
+      reason: 'THEIRS',
+      blockedReason: 'b',
+    });
   });
 
   it('with long messages are cut', () => {
@@ -43,6 +55,13 @@ describe('ended processes', () => {
 });
 
 it('a stop decides the verdict', () => {
-  expect(stoppedResult(stopFor('shutdown'), 5)).toMatchObject({ verdict: 'canceled', reason: 'SHUTDOWN', runMs: 5 });
-  expect(stoppedResult(stopForTimeout(10), 11)).toMatchObject({ verdict: 'timed_out', reason: 'DEADLINE_EXCEEDED_RUNNING' });
+  expect(stoppedResult(stopFor('shutdown'), 5)).toMatchObject({
+    verdict: 'canceled',
+    reason: 'SHUTDOWN',
+    runMs: 5,
+  });
+  expect(stoppedResult(stopForTimeout(10), 11)).toMatchObject({
+    verdict: 'timed_out',
+    reason: 'DEADLINE_EXCEEDED_RUNNING',
+  });
 });

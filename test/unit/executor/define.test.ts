@@ -1,6 +1,11 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { defineExecutor, findExecutors, isExecutor, type ExecutorContext } from '../../../sdk/executor/index.ts';
+import {
+  defineExecutor,
+  findExecutors,
+  isExecutor,
+  type ExecutorContext,
+} from '../../../sdk/executor/index.ts';
 import { checkerFor, schemaJson } from '../../../sdk/executor/schema.ts';
 
 const run = (): null => null;
@@ -38,11 +43,22 @@ describe('defineExecutor', () => {
         return 'x';
       },
     });
-    defineExecutor({ type: 'annotated', input: { type: 'object' }, run: (input: { n: number }) => input.n });
+    const annotated = defineExecutor({
+      type: 'annotated',
+      input: { type: 'object' },
+      run: (input: { n: number }) => input.n,
+    });
+    expect(annotated.type).toBe('annotated');
   });
 
   it('keeps the definition as this', () => {
-    const definition = { type: 't', factor: 3, run(this: { factor: number }) { return this.factor; } };
+    const definition = {
+      type: 't',
+      factor: 3,
+      run(this: { factor: number }) {
+        return this.factor;
+      },
+    };
     expect(defineExecutor(definition).run(null, {} as ExecutorContext)).toBe(3);
   });
 
@@ -59,7 +75,7 @@ describe('defineExecutor', () => {
     [{ cost: Number.NaN }, /cost must/],
     [{ input: { type: 'object', unevaluatedItems: false } }, /input: .*not supported/],
   ])('refuses %j', (mistake, why) => {
-    expect(() => defineExecutor({ type: 'x', run, ...mistake } as never)).toThrow(why);
+    expect(() => defineExecutor({ type: 'x', run, ...mistake })).toThrow(why);
   });
 });
 
@@ -77,7 +93,9 @@ describe('findExecutors', () => {
 
 describe('schemas', () => {
   it('are told as JSON Schema by whoever made them', () => {
-    expect(JSON.parse(schemaJson(z.object({ n: z.number().default(3) }), 'input'))).toMatchObject({ properties: { n: { default: 3 } } });
+    expect(JSON.parse(schemaJson(z.object({ n: z.number().default(3) }), 'input'))).toMatchObject({
+      properties: { n: { default: 3 } },
+    });
     expect(schemaJson({ type: 'string' }, 'output')).toBe('{"type":"string"}');
     expect(schemaJson(null, 'input')).toBe('');
     expect(schemaJson(z.date(), 'input')).toBe('');
@@ -85,7 +103,10 @@ describe('schemas', () => {
 
   it('name mistakes by path', async () => {
     const check = checkerFor(z.object({ list: z.array(z.object({ n: z.number() })) }));
-    expect(check({ list: [{ n: 1 }, { n: 'x' }] })).toMatchObject({ ok: false, message: expect.stringMatching(/^list\[1\]\.n: /) });
+    expect(check({ list: [{ n: 1 }, { n: 'x' }] })).toMatchObject({
+      ok: false,
+      message: expect.stringMatching(/^list\[1\]\.n: /),
+    });
     const late = checkerFor(z.string().refine(async (s) => s === 'a'));
     expect(await late('b')).toMatchObject({ ok: false });
     expect(await late('a')).toEqual({ ok: true, value: 'a' });

@@ -46,7 +46,11 @@ describe('a value', () => {
       { path: '/etc/a.yaml', values: { listen: 'system', 'drain-timeout': '1m', concurrency: 2 } },
       { path: '/home/b.yaml', values: { drain_timeout: '2m', concurrency: 3, telemetry: false } },
     ];
-    const { values, shown } = load({ flags: { concurrency: '5' }, env: { DIBS_TELEMETRY: 'yes', REDIS_URL: 'redis://x' }, files });
+    const { values, shown } = load({
+      flags: { concurrency: '5' },
+      env: { DIBS_TELEMETRY: 'yes', REDIS_URL: 'redis://x' },
+      files,
+    });
     expect(values).toEqual({
       listen: 'system',
       drainTimeout: 120_000,
@@ -91,13 +95,16 @@ describe('mistakes', () => {
   });
 
   test('a key like nothing known gets no suggestion', () => {
-    expect(problems({ files: [{ path: 'a.yaml', values: { zebra: 1 } }] })).toEqual(['a.yaml: there is no setting "zebra".']);
+    expect(problems({ files: [{ path: 'a.yaml', values: { zebra: 1 } }] })).toEqual([
+      'a.yaml: there is no setting "zebra".',
+    ]);
   });
 
   test('an unknown variable is a warning only', () => {
-    expect(load({ env: { DIBS_LISTN: 'x', DIBS_LOG_LEVEL: 'info', PATH: '/bin' }, knownEnv: ['DIBS_LOG_LEVEL'] }).warnings).toEqual([
-      'The variable DIBS_LISTN is not one of this program\'s; did you mean "DIBS_LISTEN"?',
-    ]);
+    expect(
+      load({ env: { DIBS_LISTN: 'x', DIBS_LOG_LEVEL: 'info', PATH: '/bin' }, knownEnv: ['DIBS_LOG_LEVEL'] })
+        .warnings,
+    ).toEqual(['The variable DIBS_LISTN is not one of this program\'s; did you mean "DIBS_LISTEN"?']);
   });
 });
 
@@ -111,7 +118,9 @@ describe('a secret', () => {
 
   test('set both ways is a mistake; an unreadable or empty file too', () => {
     expect(problems({ env: { DIBS_TOKEN: 'a', DIBS_TOKEN_FILE: 'b' } })[0]).toMatch(/token is set twice/);
-    expect(problems({ files: [{ path: 'a.yaml', values: { 'token-file': '/nowhere' } }] })[0]).toMatch(/token \(file a\.yaml\): \/nowhere cannot be used/);
+    expect(problems({ files: [{ path: 'a.yaml', values: { 'token-file': '/nowhere' } }] })[0]).toMatch(
+      /token \(file a\.yaml\): \/nowhere cannot be used/,
+    );
     expect(problems({ flags: { tokenFile: file('empty', '\n') } })[0]).toMatch(/the file is empty/);
   });
 
@@ -122,15 +131,21 @@ describe('a secret', () => {
 
 describe('files', () => {
   test('are looked for in /etc and in the home of the user', () => {
-    expect(configPaths('agent', { HOME: '/home/u' })).toEqual(['/etc/dibs/agent.yaml', '/home/u/.config/dibs/agent.yaml']);
+    expect(configPaths('agent', { HOME: '/home/u' })).toEqual([
+      '/etc/dibs/agent.yaml',
+      '/home/u/.config/dibs/agent.yaml',
+    ]);
     expect(configPaths('agent', { XDG_CONFIG_HOME: '/x' })[1]).toBe('/x/dibs/agent.yaml');
   });
 
   test('are YAML or JSON; one that was named must exist', () => {
-    expect(readConfigFiles([join(folder, 'none.yaml'), file('a.yaml', 'listen: x\n'), file('b.json', '{"concurrency": 2}')])).toMatchObject([
-      { values: { listen: 'x' } },
-      { values: { concurrency: 2 } },
-    ]);
+    expect(
+      readConfigFiles([
+        join(folder, 'none.yaml'),
+        file('a.yaml', 'listen: x\n'),
+        file('b.json', '{"concurrency": 2}'),
+      ]),
+    ).toMatchObject([{ values: { listen: 'x' } }, { values: { concurrency: 2 } }]);
     expect(() => readConfigFiles([], join(folder, 'none.yaml'))).toThrow(/cannot be read/);
     expect(readConfigFiles([file('nothing.yaml', '# only a comment\n')])).toMatchObject([{ values: {} }]);
   });

@@ -23,7 +23,11 @@ describe('a refusal', () => {
       { path: 'steps[1].input.image.$ref', reason: 'UNKNOWN_REF', message: 'There is no step "bild".' },
       { path: 'steps', reason: 'DAG_CYCLE', message: 'a → b → a' },
     ];
-    const sent = new DibsError('INVALID_WORKFLOW', 'The workflow has 2 mistakes.', { problems, metadata: { steps: '2' }, retryAfterMs: 1_250 });
+    const sent = new DibsError('INVALID_WORKFLOW', 'The workflow has 2 mistakes.', {
+      problems,
+      metadata: { steps: '2' },
+      retryAfterMs: 1_250,
+    });
     const got = fromServiceError(carried(sent));
     expect(got).toBeInstanceOf(DibsError);
     expect(got).toMatchObject({
@@ -37,8 +41,12 @@ describe('a refusal', () => {
   });
 
   test('is what other languages expect: google.rpc.Status with typed details', () => {
-    const trailer = carried(new DibsError('STORE_UNAVAILABLE', 'Redis is away.', { retryAfterMs: 500 })).metadata.get('grpc-status-details-bin')[0];
-    const status = codec<{ code: number; message: string; details: { type_url: string }[] }>('google.rpc.Status').decode(trailer as Buffer);
+    const trailer = carried(
+      new DibsError('STORE_UNAVAILABLE', 'Redis is away.', { retryAfterMs: 500 }),
+    ).metadata.get('grpc-status-details-bin')[0];
+    const status = codec<{ code: number; message: string; details: { type_url: string }[] }>(
+      'google.rpc.Status',
+    ).decode(trailer as Buffer);
     expect(status).toMatchObject({ code: 14, message: 'Redis is away.' });
     expect(status.details.map(({ type_url }) => type_url)).toEqual([
       'type.googleapis.com/google.rpc.ErrorInfo',
@@ -47,9 +55,16 @@ describe('a refusal', () => {
   });
 
   test('with very many problems stays below 8 KiB of trailers and counts what it left out', () => {
-    const problems = Array.from({ length: 10_000 }, (_, index): Problem => ({ path: `steps[${index}].type`, reason: 'UNKNOWN_STEP_TYPE', message: 'Nobody runs it.' }));
+    const problems = Array.from({ length: 10_000 }, (_, index): Problem => ({
+      path: `steps[${index}].type`,
+      reason: 'UNKNOWN_STEP_TYPE',
+      message: 'Nobody runs it.',
+    }));
     const error = carried(new DibsError('INVALID_WORKFLOW', 'x'.repeat(5_000), { problems }));
-    const size = Object.entries(error.metadata.toHttp2Headers()).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
+    const size = Object.entries(error.metadata.toHttp2Headers()).reduce(
+      (sum, [key, value]) => sum + key.length + String(value).length,
+      0,
+    );
     expect(size + encodeURIComponent(error.details).length).toBeLessThan(8_192);
     const got = fromServiceError(error);
     expect(got.problems.length).toBeGreaterThan(20);
@@ -76,14 +91,25 @@ describe('a bug', () => {
 
 describe('errors without our details', () => {
   test('get the name of their code as reason', () => {
-    const error = Object.assign(new Error('14 UNAVAILABLE: No connection'), { code: 14, details: 'No connection', metadata: new grpc.Metadata() });
-    expect(fromServiceError(error)).toMatchObject({ code: 14, reason: 'UNAVAILABLE', message: 'No connection', problems: [] });
+    const error = Object.assign(new Error('14 UNAVAILABLE: No connection'), {
+      code: 14,
+      details: 'No connection',
+      metadata: new grpc.Metadata(),
+    });
+    expect(fromServiceError(error)).toMatchObject({
+      code: 14,
+      reason: 'UNAVAILABLE',
+      message: 'No connection',
+      problems: [],
+    });
   });
 
   test('a trailer that is not a status is left out', () => {
     const metadata = new grpc.Metadata();
     metadata.set('grpc-status-details-bin', Buffer.from([0xff, 0xff, 0xff]));
-    expect(fromServiceError(Object.assign(new Error('x'), { code: 5, details: 'gone', metadata }))).toMatchObject({ reason: 'NOT_FOUND', message: 'gone' });
+    expect(
+      fromServiceError(Object.assign(new Error('x'), { code: 5, details: 'gone', metadata })),
+    ).toMatchObject({ reason: 'NOT_FOUND', message: 'gone' });
   });
 
   test('what is no gRPC error at all stays readable', () => {

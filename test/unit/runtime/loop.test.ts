@@ -169,7 +169,9 @@ describe('stop', () => {
       onError: () => undefined,
       run: async (signal) => {
         seen.push('begin');
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        await new Promise<void>((resolve) =>
+          signal.addEventListener('abort', () => resolve(), { once: true }),
+        );
         seen.push('end');
       },
     });

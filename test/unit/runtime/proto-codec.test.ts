@@ -2,14 +2,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codec } from '../../../proto/gen/load.ts';
-import type { AgentMessage__Output, PutArtifactRequest__Output, Workflow__Output } from '../../../proto/gen/index.ts';
+import type {
+  AgentMessage__Output,
+  PutArtifactRequest__Output,
+  Workflow__Output,
+} from '../../../proto/gen/index.ts';
 
 const agentMessage = codec<AgentMessage__Output>('dibs.v1.AgentMessage');
 const workflow = codec<Workflow__Output>('dibs.v1.Workflow');
 
 describe('decoded messages', () => {
   test('have every field as an own property, with its default where it was absent', () => {
-    const message = agentMessage.decode(agentMessage.encode({ completed: [{ jobId: 'j', startedAgeMs: -15 }] }));
+    const message = agentMessage.decode(
+      agentMessage.encode({ completed: [{ jobId: 'j', startedAgeMs: -15 }] }),
+    );
     expect({ ...message.completed[0] }).toEqual({
       jobId: 'j',
       token: '',
@@ -26,7 +32,9 @@ describe('decoded messages', () => {
   });
 
   test('say the same as JSON and as a structured clone', () => {
-    const message = workflow.decode(workflow.encode({ id: 'wf_1', state: 4, createdAtMs: 1_700_000_000_000 }));
+    const message = workflow.decode(
+      workflow.encode({ id: 'wf_1', state: 4, createdAtMs: 1_700_000_000_000 }),
+    );
     expect(JSON.parse(JSON.stringify(message))).toMatchObject({ state: 4, createdAtMs: 1_700_000_000_000 });
     expect(structuredClone({ ...message })).toMatchObject({ id: 'wf_1', state: 4 });
   });
@@ -53,7 +61,15 @@ test('64-bit integers are numbers, exact to 2^53 in both directions', () => {
       const back = workflow.decode(workflow.encode({ createdAtMs: signed, version: unsigned }));
       expect([back.createdAtMs, back.version]).toEqual([signed, unsigned]);
     }),
-    { examples: [[-1, 0], [-(2 ** 32), 2 ** 32], [2 ** 31, 127], [-(2 ** 53) + 1, 2 ** 53 - 1], [-2147483649, 128]] },
+    {
+      examples: [
+        [-1, 0],
+        [-(2 ** 32), 2 ** 32],
+        [2 ** 31, 127],
+        [-(2 ** 53) + 1, 2 ** 53 - 1],
+        [-2147483649, 128],
+      ],
+    },
   );
 });
 

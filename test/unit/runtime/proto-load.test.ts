@@ -5,14 +5,22 @@ import { HealthImplementation, service as healthService } from 'grpc-health-chec
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AgentMessage__Output } from '../../../proto/gen/index.ts';
 import type { AgentHandlers, ArtifactHandlers, WorkflowHandlers } from '../../../proto/gen/load.ts';
-import { agentService, artifactService, makeClient, operatorService, reflectionPackage, workflowService } from '../../../proto/gen/load.ts';
+import {
+  agentService,
+  artifactService,
+  makeClient,
+  operatorService,
+  reflectionPackage,
+  workflowService,
+} from '../../../proto/gen/load.ts';
 import { clientOptions, serverOptions } from '../../../runtime/grpc-options.ts';
 
 const server = new grpc.Server(serverOptions);
 let address = '';
 
 const workflows: Partial<WorkflowHandlers> = {
-  getWorkflow: (call, callback) => callback(null, { workflow: { id: call.request.workflowId, version: 2 ** 40 } }),
+  getWorkflow: (call, callback) =>
+    callback(null, { workflow: { id: call.request.workflowId, version: 2 ** 40 } }),
   watchWorkflow: (call) => {
     call.write({ events: [{ sequence: call.request.afterSequence + 1 }] });
     call.end();
@@ -35,9 +43,9 @@ const artifacts: Partial<ArtifactHandlers> = {
 };
 
 beforeAll(async () => {
-  server.addService(workflowService, workflows as grpc.UntypedServiceImplementation);
+  server.addService(workflowService, workflows);
   server.addService(agentService, sessions);
-  server.addService(artifactService, artifacts as grpc.UntypedServiceImplementation);
+  server.addService(artifactService, artifacts);
   new ReflectionService(reflectionPackage()).addToServer(server);
   new HealthImplementation({ 'dibs.v1.WorkflowService': 'SERVING' }).addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
@@ -54,7 +62,9 @@ const insecure = grpc.credentials.createInsecure();
 test('unary', async () => {
   using client = closing(makeClient(workflowService, address, insecure, clientOptions));
   const reply = await new Promise((resolve, reject) => {
-    client.it.getWorkflow({ workflowId: 'wf_1' }, (error, value) => (error === null ? resolve(value) : reject(error)));
+    client.it.getWorkflow({ workflowId: 'wf_1' }, (error, value) =>
+      error === null ? resolve(value) : reject(error),
+    );
   });
   expect(reply).toMatchObject({ workflow: { id: 'wf_1', version: 2 ** 40, outcome: null } });
 });
@@ -96,11 +106,16 @@ test('a method nobody serves answers UNIMPLEMENTED', async () => {
 });
 
 test('reflection and health still speak, 64-bit fields included', async () => {
-  const Health = grpc.makeGenericClientConstructor(healthService as unknown as grpc.ServiceDefinition, 'health');
+  const Health = grpc.makeGenericClientConstructor(healthService, 'health');
   using client = closing(new Health(address, insecure));
-  const check = client.it['check'] as unknown as (request: object, done: (error: unknown, value: unknown) => void) => void;
+  const check = client.it['check'] as unknown as (
+    request: object,
+    done: (error: unknown, value: unknown) => void,
+  ) => void;
   const status = await new Promise((resolve, reject) => {
-    check.call(client.it, { service: 'dibs.v1.WorkflowService' }, (error, value) => (error ? reject(error) : resolve(value)));
+    check.call(client.it, { service: 'dibs.v1.WorkflowService' }, (error, value) =>
+      error ? reject(error) : resolve(value),
+    );
   });
   expect(status).toMatchObject({ status: 'SERVING' });
   expect(Object.keys(reflectionPackage())).toContain('dibs.v1.AgentService');

@@ -1,7 +1,15 @@
 /** What people may write for durations, sizes, lists and addresses. */
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { byteSize, duration, listenAddress, textList, textMap, toggle, wholeNumber } from '../../../runtime/setting-types.ts';
+import {
+  byteSize,
+  duration,
+  listenAddress,
+  textList,
+  textMap,
+  toggle,
+  wholeNumber,
+} from '../../../runtime/setting-types.ts';
 
 const read = (schema: z.ZodType, value: unknown): unknown => {
   const result = schema.safeParse(value);
@@ -66,7 +74,10 @@ describe.each([
     textList,
     [
       ['a, b,,c', ['a', 'b', 'c']],
-      [['a', 'b'], ['a', 'b']],
+      [
+        ['a', 'b'],
+        ['a', 'b'],
+      ],
       [[1], 'refused'],
     ],
   ],
@@ -75,7 +86,10 @@ describe.each([
     textMap,
     [
       ['zone=eu, disk=ssd=fast', { zone: 'eu', disk: 'ssd=fast' }],
-      [{ zone: 'eu', rack: 7 }, { zone: 'eu', rack: '7' }],
+      [
+        { zone: 'eu', rack: 7 },
+        { zone: 'eu', rack: '7' },
+      ],
       ['zone', 'refused'],
     ],
   ],

@@ -208,9 +208,7 @@ describe('an input left out', () => {
   });
 
   test('is the outputs of the steps named in dependsOn', () => {
-    expect(
-      inputOf(steps({ name: 'a' }, { name: 'b"'.slice(0, 1) }, { dependsOn: ['b', 'a'] })),
-    ).toMatchObject({
+    expect(inputOf(steps({ name: 'a' }, { name: 'b' }, { dependsOn: ['b', 'a'] }))).toMatchObject({
       kind: 'template',
       parts: ['{"a":', { source: 0, path: [] }, ',"b":', { source: 1, path: [] }, '}'],
     });

@@ -74,7 +74,7 @@ local function prefetch(refs, want_plan)
     local ref = refs[i]
     if jobs[ref] == nil and not asked[ref] then
       asked[ref] = true
-      local wid = string.match(ref, '^(%w+)-')
+      local wid = split_ref(ref)
       if wid then
         local key = bucket(wid)
         local list = fields[key]
@@ -159,6 +159,7 @@ end
 -- One variadic command per 2,000 items: Lua's stack holds about 8,000.
 local function bulk(command, key, list)
   local size = #list
+  if size == 0 then return end
   if size <= 4000 then call(command, key, unpack(list)) return end
   for i = 1, size, 4000 do call(command, key, unpack(list, i, math.min(i + 3999, size))) end
 end

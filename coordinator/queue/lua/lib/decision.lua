@@ -41,7 +41,7 @@ local function cancel_job(rec, reason, unclaimed_state)
   if j[J.hold] > 0 then
     told[#told + 1] = {rec.ref, j[J.token], j[J.agent], reason}
   else
-    zrem(P .. 'q:' .. j[J.class], j[J.member])
+    leave_queue(rec)
     zrem(P .. 't', 'backoff|' .. rec.ref)
   end
   finish(rec, j[J.claims] > 0 and ST.canceled or unclaimed_state, '', reason, '')
@@ -109,7 +109,7 @@ local function apply(w, change)
   end
 end
 
--- Takes what the decision saw off `dirty`; the workflow leaves `todo` only when no fact came since.
+-- Takes what the decision saw off `dirty`; the workflow leaves `todo` only when no fact came since, and else waits from now on.
 local function settle(w, seen, facts)
   local h = w.h
   if #h[H.dirty] == 0 then return true end
@@ -123,5 +123,6 @@ local function settle(w, seen, facts)
     h[H.dirty] = keep
     if #keep == 0 then zrem(P .. 'd', w.wid) return true end
   end
+  zadd(P .. 'd', now, w.wid)
   return false
 end

@@ -2,16 +2,17 @@
 --
 -- 1. Only the exact token of the live lease moves a held job (held).
 -- 2. A terminal job never changes.
--- 3. A fact that may need a decision raises `facts`, names the step in `dirty` and puts the workflow on `todo`.
+-- 3. A fact that may need a decision raises `facts`, names the step in `dirty` and puts the workflow on `todo`, where it
+--    stands by the time of the first such fact: exactly while `dirty` is not empty.
 local function need_decision(w, s)
   local h = w.h
   h[H.facts] = h[H.facts] + 1
   local dirty = h[H.dirty]
   local known = false
   for i = 1, #dirty do if dirty[i] == s then known = true break end end
+  if #dirty == 0 then zadd(P .. 'd', now, w.wid) end
   if not known then dirty[#dirty + 1] = s end
   touch(w)
-  zadd(P .. 'd', now, w.wid)
 end
 
 local function terminal(state) return state >= ST.succeeded and state <= ST.skipped end
@@ -68,7 +69,7 @@ local function requeue(rec, code, reason)
   local agent = rec.j[J.agent]
   free(rec)
   event(rec.w, {code, rec.s, rec.n, ST.unassigned, agent, reason})
-  queue_again(rec)
+  queue_again(rec.j[J.class], rec.j[J.score], rec.j[J.member])
 end
 
 local TERMINAL_EVENT = {

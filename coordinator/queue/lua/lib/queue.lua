@@ -32,10 +32,32 @@ local function next_seq()
   return string.format('%010x', seq_next)
 end
 
-local function queue_again(rec)
-  local j = rec.j
-  zadd(P .. 'q:' .. j[J.class], string.format('%.0f', j[J.score]), j[J.member])
-  grown[j[J.class]] = (grown[j[J.class]] or 0) + 1
+local function put_in_queue(class, score, member)
+  zadd(P .. 'q:' .. class, string.format('%.0f', score), member)
+  grown[class] = (grown[class] or 0) + 1
+end
+
+-- An entry that was in the queue before goes in front of all that came later: its first score is the lowest there,
+-- unless the clocks were dropped since and began at 0 again.
+local function queue_again(class, score, member)
+  local low = floor(score / BAND_SHIFT)
+  local front = low * BAND_SHIFT + fair_clock(class, 'V' .. (2 - low))
+  put_in_queue(class, score < front and score or front, member)
+end
+
+-- Takes away the entry of a job that waits, wherever it stands.
+local function leave_queue(rec)
+  local j, w = rec.j, rec.w
+  local key = P .. 'q:' .. j[J.class]
+  if rec.dirty then
+    -- It came back in this very call.
+    local list = zadds[key] or {}
+    for i = 2, #list, 2 do
+      if list[i] == j[J.member] then table.remove(list, i) table.remove(list, i - 1) break end
+    end
+  end
+  zrem(key, j[J.member])
+  if w.h[H.state] == ST.paused then zrem(P .. 'p:wf:' .. w.wid, j[J.member] .. '|' .. j[J.class]) end
 end
 
 -- First entry of a job into its queue.
@@ -53,7 +75,7 @@ local function enqueue(rec)
   set_fair_clock(class, field, finish)
   j[J.score] = (2 - band) * BAND_SHIFT + s
   j[J.member] = next_seq() .. ':' .. rec.ref
-  queue_again(rec)
+  put_in_queue(class, j[J.score], j[J.member])
 end
 
 local function flush_queue(origin, claiming)

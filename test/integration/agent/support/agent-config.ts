@@ -1,7 +1,7 @@
 /** An agent configuration for tests: everything in one folder, nothing the box decides. */
 import { join } from 'node:path';
-import type { AgentConfig } from '../../agent/config.ts';
-import type { HostLog } from '../../agent/jobs/log.ts';
+import type { AgentConfig } from '../../../../agent/config.ts';
+import type { HostLog } from '../../../../agent/jobs/log.ts';
 
 export function agentConfig(folder: string, coordinators: readonly string[], changes: Partial<AgentConfig> = {}): AgentConfig {
   return {

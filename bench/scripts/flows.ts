@@ -1,0 +1,85 @@
+// What the coordinator sends for a workflow, made by its own code: compile, first decision, completion with the decision ahead.
+import { Completions } from '../../coordinator/agents/completions.ts';
+import type { Classes } from '../../coordinator/agents/classes.ts';
+import { Verdict } from '../../proto/gen/index.ts';
+import type { JobCompletion__Output } from '../../proto/gen/index.ts';
+import type { CompleteItem, Grant } from '../../coordinator/queue/items.ts';
+import type { Cell } from '../../coordinator/queue/keys.ts';
+import { parseJobRef } from '../../coordinator/queue/keys.ts';
+import type { Reads } from '../../coordinator/queue/reads.ts';
+import type { Store, Submission } from '../../coordinator/queue/store.ts';
+import { Intake } from '../../coordinator/workflow/intake.ts';
+import { readPlan } from '../../coordinator/workflow/plan-codec.ts';
+import type { Plan } from '../../coordinator/workflow/plan.ts';
+import { Shell } from '../../coordinator/workflow/shell.ts';
+import { compileWorkflow } from '../../coordinator/workflow/spec.ts';
+import type { WorkflowSpecInput } from '../../coordinator/workflow/spec-input.ts';
+import { readHead } from '../../coordinator/workflow/view.ts';
+
+export const ORIGIN = 'coordinator_bench';
+const TYPES = new Set(['echo']);
+
+/** A store that keeps what it is given. */
+class Catcher {
+  readonly origin = ORIGIN;
+  readonly cells: readonly Cell[];
+  submission: Submission | undefined;
+  completion: CompleteItem | undefined;
+
+  constructor(cell: Cell) {
+    this.cells = [cell];
+  }
+
+  cellOf(): Cell {
+    return this.cells[0] as Cell;
+  }
+
+  submit(_wid: string, submission: Submission): void {
+    this.submission = submission;
+  }
+
+  complete(_wid: string, item: CompleteItem): void {
+    this.completion = item;
+  }
+}
+
+export class Flows {
+  readonly #catcher: Catcher;
+  readonly #intake: Intake;
+  readonly #completions: Completions;
+  #count = 0;
+
+  constructor(cell: Cell, reads: Reads) {
+    this.#catcher = new Catcher(cell);
+    const store = this.#catcher as unknown as Store;
+    const classes = { types: TYPES, registeredIn: () => TYPES, learn: () => {} } as unknown as Classes;
+    this.#intake = new Intake({ store, reads, classes, costOf: () => 1 });
+    const shell = new Shell({ store, reads, random: () => 0, onError: () => {} });
+    this.#completions = new Completions({ store, shell, onEnded: () => {} });
+  }
+
+  submission(spec: WorkflowSpecInput): Submission {
+    const compiled = compileWorkflow(spec, { knownTypes: TYPES, costOf: () => 1 });
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+    const requestId = `request-${this.#count++}`;
+    this.#intake.submit('default', requestId, compiled.plan, true, () => {}, () => {});
+    return this.#catcher.submission as Submission;
+  }
+
+  /** Completions of everything a claim brought. */
+  completions(reply: readonly unknown[], outputJson: () => string): CompleteItem[] {
+    const items: CompleteItem[] = [];
+    const plans = new Map<string, Plan>();
+    for (let i = 1; i < reply.length; ) {
+      const [, ref, token, , , , , hasHead, hasPlan] = reply[i++] as Grant;
+      const view = hasHead ? readHead(reply[i++] as unknown[]) : undefined;
+      const { wid, step } = parseJobRef(ref);
+      if (hasPlan) plans.set(wid, readPlan(reply[i++]));
+      const job = { ref, token, wid, step, plan: plans.get(wid), view, progressAt: 0 };
+      const said = { verdict: Verdict.VERDICT_SUCCEEDED, outputJson: outputJson(), runMs: 5, startedAgeMs: -7, outcome: null };
+      this.#completions.store(job, said as unknown as JobCompletion__Output, () => {}, () => {});
+      items.push(this.#catcher.completion as CompleteItem);
+    }
+    return items;
+  }
+}
