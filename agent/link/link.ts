@@ -155,11 +155,9 @@ export class Link {
       },
       message: (down) => {
         handlers.message(down);
-        if (down.drain && this.#state === 'live') {
-          log.info({ coordinator: this.address }, 'the coordinator is leaving');
-          this.#leave('leave');
-        }
+        if (down.drain) this.#coordinatorLeaves();
       },
+      leaving: () => this.#coordinatorLeaves(),
       drained: () => {
         outbox.unblocked();
         this.#finishOnceFlushed();
@@ -169,6 +167,12 @@ export class Link {
         ended(end);
       },
     };
+  }
+
+  #coordinatorLeaves(): void {
+    if (this.#state !== 'live') return;
+    this.#options.log.info({ coordinator: this.address }, 'the coordinator is leaving');
+    this.#leave('leave');
   }
 
   /** Live → draining: flush, say no more, let the other side end it (3). */

@@ -28,6 +28,8 @@ export interface SessionEvents {
   welcomed(welcome: Welcome): void;
   /** Any later message. */
   message(down: Down): void;
+  /** The other side takes no new calls on this connection (GOAWAY): the stream will not live long. */
+  leaving(): void;
   /** The stream takes more after a write that returned false. */
   drained(): void;
   ended(end: SessionEnd): void;
@@ -132,11 +134,18 @@ export class Session implements Sink {
 
   #watchChannel(): void {
     const channel = this.#client.getChannel();
+    let ready = false;
     const watch = (): void => {
       if (this.#over) return;
-      const state = channel.getConnectivityState(true);
-      if (state === connectivityState.READY) this.#events.opened();
-      else if (state !== connectivityState.SHUTDOWN) channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, watch);
+      const state = channel.getConnectivityState(!ready);
+      if (state === connectivityState.SHUTDOWN) return;
+      if (ready) {
+        this.#events.leaving();
+        return;
+      }
+      ready = state === connectivityState.READY;
+      if (ready) this.#events.opened();
+      channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, watch);
     };
     watch();
   }

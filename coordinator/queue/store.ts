@@ -7,6 +7,7 @@
  * Invariants:
  * 1. A method either gives the server's answer or rejects with STORE_UNAVAILABLE or STORE_FULL; nothing is half done.
  * 2. Attempts that must stop (`told`) are handed to `onTold` whoever's agents they run on.
+ * 3. Calls of the loops name no origin (''): what they changed is said on the bus, to this coordinator as to any other.
  */
 import { randomBytes } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
@@ -147,7 +148,7 @@ export class Store {
   }
 
   due(cell: Cell, undecidedMs: number): Promise<[[string, string][], string[], number]> {
-    return this.#again(() => this.scripts.call('due', cell, [shortRandom(), this.origin, 64, undecidedMs]));
+    return this.#again(() => this.scripts.call('due', cell, [shortRandom(), '', 64, undecidedMs]));
   }
 
   sweep(
@@ -158,7 +159,7 @@ export class Store {
     return this.#again(() =>
       this.scripts.call('sweep', cell, [
         shortRandom(),
-        this.origin,
+        '',
         this.#options.leaseMs,
         intervalMs,
         slackMs,
@@ -174,7 +175,7 @@ export class Store {
   }
 
   unpark(cell: Cell, cause: string, limit: number): Promise<number> {
-    return this.#again(() => this.scripts.call('unpark', cell, [shortRandom(), this.origin, cause, limit]));
+    return this.#again(() => this.scripts.call('unpark', cell, [shortRandom(), '', cause, limit]));
   }
 
   #of(wid: string): CellBatchers {

@@ -34,7 +34,7 @@ interface StepState {
   readonly name: string;
   readonly type: string;
   status: StateName;
-  /** Announced total; 0 = count the jobs. */
+  /** Known total; 0 = count the jobs. */
   total: number;
   /** Finished before the events that were applied. */
   before: { succeeded: number; failed: number };
@@ -70,7 +70,6 @@ export class WorkflowProgress {
     const step = this.#step(event.step);
     if (event.jobId === null) {
       step.status = event.status;
-      step.total = Math.max(step.total, numberIn(event.data, 'jobs') ?? 0);
     } else {
       this.#applyJob(step, event.jobId, event);
     }
@@ -122,7 +121,9 @@ function summary(step: StepState): StepProgress {
     }
   }
   const { name, type, status } = step;
-  const total = step.total > 0 ? step.total : step.jobs.size + step.before.succeeded + step.before.failed;
+  const seen = step.jobs.size + step.before.succeeded + step.before.failed;
+  // While the step goes on, a failed job is one that a retry replaces.
+  const total = step.total > 0 ? step.total : isTerminalStatus(status) ? seen : seen - failed;
   const over = status === 'succeeded' || status === 'skipped';
   const fraction = over ? 1 : total === 0 ? 0 : Math.min(1, (succeeded + partly) / total);
   return { name, type, status, total, succeeded, failed, running, fraction };

@@ -214,12 +214,17 @@ export class FakeCoordinator {
     return this.sessions.find((session) => this.sessions.seen[index] === session);
   }
 
-  /**
-   * Ends every session with an error and goes away. The errors are ours: after forceShutdown alone (grpc-js 1.14,
-   * Node 24) the connection stays open and a client notices by its keepalive only, 20 s later.
-   */
+  /** Ends every session with an error and goes away. */
   stop(): void {
     for (const session of this.sessions.seen) session.fail();
+    this.#server.forceShutdown();
+  }
+
+  /**
+   * Goes away with a GOAWAY and nothing else, as a grpc-js server does that is shut down by force (1.14, Node 24): its
+   * streams do not end, and the connection stays open until a keepalive fails.
+   */
+  stopWithoutEnding(): void {
     this.#server.forceShutdown();
   }
 

@@ -138,6 +138,18 @@ describe('a coordinator that drains', () => {
     expect(await second.completion('job_1')).toMatchObject({ outputJson: '"moved"' });
   });
 
+  it('or that goes away without ending its streams is left as well', async () => {
+    const [one, two] = [await startCoordinator(), await startCoordinator()];
+    const { host } = await startAgent([one, two]);
+    const first = await one.session();
+    first.offer({ jobId: 'job_1' });
+    const job = await host.job('job_1');
+    one.stopWithoutEnding();
+    const second = await two.session();
+    job.succeed();
+    await second.completion('job_1');
+  });
+
   it('and that cannot be reached is passed over', async () => {
     const [dead, live] = [await startCoordinator(), await startCoordinator()];
     dead.stop();

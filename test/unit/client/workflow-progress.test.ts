@@ -8,9 +8,9 @@ const event = (type: string, fields: Partial<LogEvent>): LogEvent =>
 
 describe('workflow progress', () => {
   it('counts jobs, whatever order they come in', () => {
-    const progress = new WorkflowProgress({ steps: [step('tiles'), step('sheet')] });
+    const progress = new WorkflowProgress({ steps: [step('tiles', 4), step('sheet')] });
     progress.apply(event('workflow.started', { step: null }));
-    progress.apply(event('step.started', { data: { jobs: 4 } }));
+    progress.apply(event('step.started', {}));
     progress.apply(event('job.started', { jobId: 'a' }));
     progress.apply(event('job.progress', { jobId: 'a', data: { progress: 0.5 } }));
     progress.apply(event('job.started', { jobId: 'b' }));
@@ -44,6 +44,15 @@ describe('workflow progress', () => {
     progress.apply({ type: 'resync', workflow } as unknown as ResyncEvent);
     progress.apply(event('job.succeeded', { jobId: 'a', status: 'succeeded' }));
     expect(progress.steps).toMatchObject([{ total: 2, succeeded: 1, failed: 1 }]);
+  });
+
+  it('takes a failed job for one that a retry replaces, until the step has failed', () => {
+    const progress = new WorkflowProgress({ steps: [step('tiles')] });
+    progress.apply(event('job.failed', { jobId: 'a', status: 'failed' }));
+    progress.apply(event('job.queued', { jobId: 'b', status: 'unassigned' }));
+    expect(progress.steps).toMatchObject([{ total: 1, failed: 1 }]);
+    progress.apply(event('step.failed', { status: 'failed' }));
+    expect(progress.steps).toMatchObject([{ total: 2, failed: 1 }]);
   });
 
   it('calls a finished step whole, also one without jobs', () => {
