@@ -6,7 +6,6 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createAgent } from '../agent/agent.ts';
 import { labelsOf } from '../agent/capabilities/labels.ts';
 import { agentConfig, agentSettings } from '../agent/config.ts';
 import type { AgentConfig } from '../agent/config.ts';
@@ -87,6 +86,8 @@ async function run(flags: Flags): Promise<ExitCode> {
   const { config, warnings } = load(flags);
   const log = createLogger({ component: 'agent', ...logOptions(flags) });
   for (const warning of warnings) log.warn(warning);
+  // Not at the top: gRPC takes half a second to load, and `status` needs none of it.
+  const { createAgent } = await import('../agent/agent.ts');
   const agent = createAgent({ config, log });
   const removeHooks = onStopSignals({
     first: (signal) => agent.drain(signal),

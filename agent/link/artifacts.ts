@@ -13,7 +13,7 @@ import { basename } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata, status } from '@grpc/grpc-js';
-import type { ChannelCredentials, ServiceError } from '@grpc/grpc-js';
+import type { ChannelCredentials, ClientReadableStream, ServiceError, StatusObject } from '@grpc/grpc-js';
 import { artifactService, makeClient } from '../../proto/gen/load.ts';
 import type { ArtifactClient } from '../../proto/gen/load.ts';
 import type { ArtifactRef__Output, PutArtifactResponse__Output } from '../../proto/gen/index.ts';
@@ -131,8 +131,16 @@ export class CoordinatorArtifacts implements ArtifactGateway {
   }
 }
 
-async function* dataOf(call: AsyncIterable<{ data: Buffer }>): AsyncIterable<Uint8Array> {
-  for await (const { data } of call) if (data.length > 0) yield data;
+/**
+ * The bytes of an answer. grpc-js ends a stream before it says that the call failed, so the end alone proves nothing:
+ * the status does.
+ */
+async function* dataOf(call: ClientReadableStream<{ data: Buffer }>): AsyncIterable<Uint8Array> {
+  const ended = new Promise<StatusObject>((resolve) => void call.on('status', resolve));
+  call.on('error', () => {});
+  for await (const { data } of call as AsyncIterable<{ data: Buffer }>) if (data.length > 0) yield data;
+  const { code, details } = await ended;
+  if (code !== status.OK) throw Object.assign(new Error(details), { code });
 }
 
 async function hashFile(path: string): Promise<string> {

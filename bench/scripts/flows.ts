@@ -54,7 +54,7 @@ export class Flows {
     const store = this.#catcher as unknown as Store;
     const classes = { types: TYPES, registeredIn: () => TYPES, learn: () => {} } as unknown as Classes;
     this.#intake = new Intake({ store, reads, classes, costOf: () => 1 });
-    const shell = new Shell({ store, reads, random: () => 0, onError: () => {} });
+    const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: () => {} });
     this.#completions = new Completions({ store, shell, onEnded: () => {} });
   }
 

@@ -12,6 +12,7 @@ import { cellTag } from '../../coordinator/queue/slots.ts';
 import { Store } from '../../coordinator/queue/store.ts';
 import type { Submission } from '../../coordinator/queue/store.ts';
 import { Shell } from '../../coordinator/workflow/shell.ts';
+import { isTerminal } from '../../sdk/common/states.ts';
 import { LAYOUTS, load } from '../layouts/layouts.ts';
 import { lifetime as layoutLifetime } from '../layouts/lifetime.ts';
 import { PrivateRedis } from '../layouts/server.ts';
@@ -117,7 +118,7 @@ async function lifetime(batch: number): Promise<Row> {
   const quick = await phase(completing(items.slice(count / 2), batch), batch);
   const replies = [...late.replies, ...quick.replies].flatMap(([list]) => list);
   expect(
-    replies.every(([live, decided, , state]) => live === 'ok' && decided === 1 && state === 4),
+    replies.every(([live, decided, , state]) => live === 'ok' && decided === 1 && isTerminal(state)),
     `every completion is accepted with its decision ${JSON.stringify(replies[0])}`,
   );
   const finished = await server.dataBytes();
@@ -144,7 +145,7 @@ async function fanOut(): Promise<Row> {
   const clock = { now: () => performance.now(), sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)) };
   const store = new Store({ redis, cells: [cell], origin: ORIGIN, clock, leaseMs: LEASE_MS, offerMs: OFFER_MS });
   let problem: unknown;
-  const shell = new Shell({ store, reads, random: () => 0, onError: (error) => (problem = error) });
+  const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: (error) => (problem = error) });
   const empty = await server.dataBytes();
   const inputJson = JSON.stringify({ prompt: 'x'.repeat(34), i: { $ref: 'item' } });
   const submission = flows.submission({ steps: [{ type: 'echo', inputJson, forEach: { itemsJson: String(fanJobs) } }] } as never);

@@ -107,7 +107,7 @@ class SubmitSession {
           const done = (end: WorkflowEnd): void => this.#ended(item.requestId, end);
           this.#waits.set(wid, done);
           results.wait(wid, this.#tenant, done);
-          if (duplicate) results.check(wid);
+          if (duplicate) results.follow(wid).catch(() => {}); // the slow check finds it, too
         }
         this.#schedule();
       },

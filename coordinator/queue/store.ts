@@ -174,6 +174,11 @@ export class Store {
     return this.#again(() => this.scripts.call('log', this.cellOf(wid), [wid, from, limit, watcher]));
   }
 
+  /** Signs this coordinator up for word of a workflow that another one changes. */
+  async follow(wid: string): Promise<void> {
+    await this.log(wid, Number.MAX_SAFE_INTEGER, 1, this.origin);
+  }
+
   unpark(cell: Cell, cause: string, limit: number): Promise<number> {
     return this.#again(() => this.scripts.call('unpark', cell, [shortRandom(), '', cause, limit]));
   }

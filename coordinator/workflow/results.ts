@@ -75,6 +75,12 @@ export class Results {
     for (const { done } of list) done({ wid, state, reason: '', message: '', resultJson, sequence: 0 });
   }
 
+  /** For a workflow this coordinator did not create with a watch: signs up, then looks whether it has ended already. */
+  async follow(wid: string): Promise<void> {
+    await this.#options.store.follow(wid);
+    this.check(wid);
+  }
+
   /** Something happened to it: read whether it ended. */
   check(wid: string): void {
     const list = this.#waiting.get(wid);

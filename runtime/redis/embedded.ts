@@ -9,10 +9,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../free-port.ts';
 import { pingRedis } from './ping.ts';
 import { findServerBinary } from './server-binary.ts';
 import { parseRedisTarget } from './target.ts';
@@ -54,8 +54,10 @@ const MAX_SOCKET_PATH_BYTES = 100;
 const START_TIMEOUT_MS = 20_000;
 const STOP_GRACE_MS = 10_000;
 const POLL_MS = 10;
-const GUARD = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? './guard.ts' : './guard.js', import.meta.url),
+/** Emitted beside us under our own ending. */
+const GUARD = fileURLToPath(new URL('./guard.ts', import.meta.url)).replace(
+  /\.ts$/,
+  extname(import.meta.filename),
 );
 
 export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise<EmbeddedRedis> {
@@ -188,15 +190,4 @@ function killQuietly(pid: number): void {
 async function lastLines(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '');
   return text.trimEnd().split('\n').slice(-5).join('\n');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => done(port));
-    });
-  });
 }

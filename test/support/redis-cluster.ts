@@ -4,8 +4,8 @@
  * Invariants: when `startRedisCluster` resolves, every node reports cluster_state:ok and knows all three; `moveSlot`
  * follows the order of redis-cli's resharding, so clients see ASK and MOVED as they would in production.
  */
-import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
+import { freePort } from '../../runtime/free-port.ts';
 import { startRedis } from './redis-server.ts';
 import type { TestRedis } from './redis-server.ts';
 import { until } from './until.ts';
@@ -125,15 +125,4 @@ async function on<T>(node: TestRedis, use: (client: Redis) => Promise<T>): Promi
   } finally {
     client.disconnect();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => done(port));
-    });
-  });
 }

@@ -10,9 +10,7 @@ import type { TestCluster } from './redis-cluster.ts';
 import { startRedis } from './redis-server.ts';
 import type { TestRedis, TestRedisOptions } from './redis-server.ts';
 
-export { startRedisCluster } from './redis-cluster.ts';
 export type { TestCluster } from './redis-cluster.ts';
-export { startRedis } from './redis-server.ts';
 export type { TestRedis, TestRedisOptions } from './redis-server.ts';
 
 export function useRedis(options: TestRedisOptions = {}): () => TestRedis {

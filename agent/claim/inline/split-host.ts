@@ -4,15 +4,17 @@
  * 1. Modules are looked at once before either is made: what is inline is never imported into the agent itself.
  * 2. A module with both kinds is given to both hosts; each type is run by the one it belongs to.
  */
-import type { ArtifactGateway, ExecutorDescription, JobHooks, JobHost, JobRequest, RunningJob } from '../../jobs/contract.ts';
+import type { ExecutorDescription, JobHooks, JobHost, JobRequest, RunningJob } from '../../jobs/contract.ts';
 import type { JobHostOptions } from '../../jobs/host-settings.ts';
 import { createJobHost } from '../../jobs/host.ts';
 import { probeModules } from '../../jobs/probe.ts';
 import { failed, finished } from '../../jobs/verdicts.ts';
 import { ThreadHost } from './thread-host.ts';
+import type { ThreadHostOptions } from './thread-host.ts';
 
-export interface SplitHostOptions extends Omit<JobHostOptions, 'artifacts'> {
-  readonly artifacts: ArtifactGateway;
+export interface SplitHostOptions extends JobHostOptions {
+  /** How soon a job that does not stop loses the inline thread. */
+  readonly thread?: Pick<ThreadHostOptions, 'graceMs' | 'watchMs'>;
 }
 
 export class SplitHost implements JobHost {
@@ -64,7 +66,9 @@ export class SplitHost implements JobHost {
     }
     const processes = createJobHost({ ...this.#o, modules: isolated });
     this.#hosts = [processes];
-    const thread = inline.length === 0 ? undefined : new ThreadHost({ modules: inline, artifacts, log, workRoot, ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }) });
+    const limits = { ...this.#o.thread, ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }) };
+    const thread =
+      inline.length === 0 ? undefined : new ThreadHost({ modules: inline, artifacts, log, workRoot, ...limits });
     if (thread !== undefined) this.#hosts.push(thread);
     await Promise.all(this.#hosts.map((host) => host.start()));
     this.#offer(processes, 'process');

@@ -118,6 +118,15 @@ const host = createJobHost({
   },
 });
 
+try {
+  await host.start();
+  out.ready = { executors: host.executors, problem: '' };
+} catch (error) {
+  out.ready = { executors: [], problem: (error as Error).message };
+}
+flush();
+
+// Only now: what comes before waits in the port, so no job meets a host that is not up.
 port.on('message', (message: ToThread) => {
   for (const { id, answer } of message.answers) {
     asking.get(id)?.(answer);
@@ -137,11 +146,3 @@ port.on('message', (message: ToThread) => {
     });
   }
 });
-
-try {
-  await host.start();
-  out.ready = { executors: host.executors, problem: '' };
-} catch (error) {
-  out.ready = { executors: [], problem: (error as Error).message };
-}
-flush();

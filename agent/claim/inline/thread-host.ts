@@ -53,6 +53,8 @@ export class ThreadHost implements JobHost {
   #ready: Promise<void> | undefined;
   #numbers = 0;
   #deaths = 0;
+  /** Why no thread is made any more; empty = one is. */
+  #givenUp = '';
   #out = nothing();
   #scheduled = false;
   #watch: NodeJS.Timeout | undefined;
@@ -79,6 +81,10 @@ export class ThreadHost implements JobHost {
     const number = (this.#numbers = (this.#numbers + 1) & 0x7fffffff);
     const job = new ThreadJob(number, request, hooks, this);
     this.#jobs.set(number, job);
+    if (this.#givenUp !== '') {
+      this.#settle(number, job.resultOfDeath(this.#givenUp));
+      return job;
+    }
     this.#post(job);
     this.#watch ??= setInterval(() => this.#look(), this.#watchMs).unref();
     return job;
@@ -218,6 +224,7 @@ export class ThreadHost implements JobHost {
     this.#out = nothing();
     this.#deaths += 1;
     const again = this.#stopping === undefined && this.#deaths < MAX_DEATHS;
+    if (!again) this.#givenUp = why;
     if (this.#stopping === undefined) this.#o.log.error({ reason: why, again }, 'the inline thread is gone');
     for (const [number, job] of this.#jobs) {
       if (again && job.canBeginAnew) this.#post(job);

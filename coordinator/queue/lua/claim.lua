@@ -143,7 +143,9 @@ for class, p in pairs(pools) do
   if #p.taken > 0 then bulk('ZREM', P .. 'q:' .. class, p.taken) end
   p.empty = p.i > p.size and (p.dry or call('EXISTS', P .. 'q:' .. class) == 0)
   if not p.empty then
-    for field, value in pairs(p.clocks) do call('HSET', P .. 'v:' .. class, field, string.format('%.0f', value)) end
+    for field, value in pairs(p.clocks) do
+      if value > fair_clock(class, field) then set_fair_clock(class, field, value) end
+    end
     -- Work is left and nobody here wants it: pass the wake-up on.
     grown[class] = 1
   elseif #p.taken > 0 then

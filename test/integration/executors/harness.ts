@@ -59,17 +59,23 @@ export async function openBench(
     cancelGraceMs: { abort: 300, term: 300 },
     ...more,
   });
-  await host.start();
+  const close = async (): Promise<void> => {
+    await host.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await host.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     host,
     artifacts,
     folder,
     lines,
     run: (type, input = null, request = {}) => runOn(host, type, input, request),
-    async [Symbol.asyncDispose]() {
-      await host.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -218,6 +218,17 @@ export function claimCases(world: () => World): void {
     expect(await w.redis.hgetall(keys.fair(w.cell, 'q'))).toEqual({});
   });
 
+  test('virtual time never goes back: a job that returned does not let newcomers past those who wait', async () => {
+    const w = world();
+    await w.submit(flow(w.wid('a'), { jobs: 4 }));
+    const [first] = await w.take('agent', 3, 'q');
+    await w.release([first?.ref ?? '', first?.token ?? '', 'BUSY']);
+    await w.take('agent', 1, 'q');
+    expect(await w.redis.hget(keys.fair(w.cell, 'q'), 'V1')).toBe('2048');
+    await w.submit(flow(w.wid('b'), { tenant: 'new' }));
+    expect((await w.job(`${w.wid('b')}-0-0`)).score - 2 ** 50).toBe(2048);
+  });
+
   test('nothing asked, nothing done', async () => {
     const w = world();
     await w.submit(flow(w.wid('a')));

@@ -1,0 +1,36 @@
+/** An agent as a process of its own, with the defaults of `dibs-agent` and the no-op executor. */
+import { fileURLToPath } from 'node:url';
+import { createAgent } from '../../agent/agent.ts';
+import { createLogger } from '../../runtime/log.ts';
+import { serveRole } from '../support/role.ts';
+
+export interface AgentSetup {
+  readonly coordinator: string;
+  readonly folder: string;
+  readonly isolation: 'inline' | 'process';
+}
+
+await serveRole(async ({ coordinator, folder, isolation }: AgentSetup) => {
+  const agent = createAgent({
+    config: {
+      coordinators: [coordinator],
+      name: '',
+      stateDir: `${folder}/state`,
+      cacheDir: `${folder}/cache`,
+      cacheMaxBytes: 2 ** 30,
+      slots: 'auto',
+      prefetch: 'auto',
+      types: '',
+      executors: [fileURLToPath(new URL(`./noop-${isolation}.ts`, import.meta.url))],
+      labels: {},
+      token: { token: '', file: '' },
+      tls: { enabled: false, ca: '', cert: '', key: '' },
+      drainTimeoutMs: 5000,
+      exit: { afterIdleMs: undefined, afterJobs: undefined, afterUptimeMs: undefined },
+      onCoordinatorLost: 'finish-running',
+    },
+    log: createLogger({ component: 'agent', level: 'warn' }),
+  });
+  await agent.start();
+  return { stop: () => agent.stop() };
+});

@@ -1,0 +1,50 @@
+/**
+ * A consumer as a process of its own: submits workflows of one step over one stream and takes their results.
+ *
+ * It keeps `window` workflows under way, and asks for the result in one promise with the submit.
+ */
+import { createClient, readResult } from '../../sdk/client/index.ts';
+import type { SubmitStream, TerminalResult } from '../../sdk/client/index.ts';
+import { State } from '../../sdk/common/states.ts';
+import { inputOf } from '../support/payload.ts';
+import { serveRole } from '../support/role.ts';
+import { Tally } from '../support/tally.ts';
+import type { RoundAsk } from '../support/tally.ts';
+
+export interface ConsumerSetup {
+  readonly coordinator: string;
+}
+
+await serveRole(async ({ coordinator }: ConsumerSetup) => {
+  const client = createClient({ address: coordinator });
+  const stream = client.openSubmitStream();
+  return {
+    commands: { round: (ask: RoundAsk) => round(stream, ask) },
+    stop: () => {
+      stream.close();
+      client.close();
+    },
+  };
+});
+
+function round(stream: SubmitStream, ask: RoundAsk): Promise<unknown> {
+  const tally = new Tally(ask);
+  const end = ask.first + ask.jobs;
+  let next = ask.first;
+  const submit = (n: number): void => {
+    stream.run({ steps: [{ type: 'bench.noop', input: inputOf(n) }] }, { requestId: `job-${n}` }).then(
+      (result) => {
+        if (result.state === State.succeeded) tally.saw(n, () => readResult(result).steps[0]?.output);
+        else tally.fail(`job ${n} ended as ${explain(result)}`);
+        if (next < end) submit(next++);
+      },
+      (error: unknown) => tally.fail(`job ${n} was refused: ${String(error)}`),
+    );
+  };
+  while (next < end && next - ask.first < ask.window) submit(next++);
+  return tally.done;
+}
+
+function explain(result: TerminalResult): string {
+  return `${result.state} ${result.outcome?.reason ?? ''} ${result.outcome?.message ?? ''}`;
+}

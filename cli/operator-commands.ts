@@ -1,0 +1,81 @@
+/** `dibs queue list` and `dibs agent list`: what waits, and who could run it. */
+import { Command } from 'commander';
+import type { AgentView, QueueView } from '../sdk/client/index.ts';
+import { formatDuration } from '../sdk/common/duration.ts';
+import { say } from './io.ts';
+import type { Io } from './io.ts';
+import { withConnection, withOutput } from './options.ts';
+import type { ConnectionFlags, OutputFlags } from './options.ts';
+import { paint } from './output/paint.ts';
+import type { Paint } from './output/paint.ts';
+import { printList } from './output/print.ts';
+import { safe } from './output/table.ts';
+import type { Column } from './output/table.ts';
+import { age, bytes } from './output/times.ts';
+import { withClient } from './session.ts';
+
+type Flags = ConnectionFlags & OutputFlags;
+
+export function queueCommand(io: Io): Command {
+  const list = new Command('list').description('list capability queues: waiting jobs and the agents that can run them');
+  withOutput(withConnection(list)).action((flags: Flags) =>
+    withClient(io, flags, async ({ client, signal }) => {
+      const queues: QueueView[] = [];
+      for await (const queue of client.queues({ signal })) queues.push(queue);
+      printList(io, flags.output, queues, { columns: queueColumns(paint(io.color.stdout)), name: ({ name }) => name });
+      if (queues.length === 0 && io.live) say(io, 'No queues.');
+    }),
+  );
+  return new Command('queue').description('capability queues').addCommand(list);
+}
+
+export function agentCommand(io: Io): Command {
+  const list = new Command('list').description('list agents of the fleet');
+  withOutput(withConnection(list)).action((flags: Flags) =>
+    withClient(io, flags, async ({ client, signal }) => {
+      const agents: AgentView[] = [];
+      for await (const agent of client.agents({ signal })) agents.push(agent);
+      printList(io, flags.output, agents, { columns: agentColumns(Date.now(), paint(io.color.stdout)), name: ({ id }) => id });
+      if (agents.length === 0 && io.live) say(io, 'No agents.');
+    }),
+  );
+  return new Command('agent').description('the fleet').addCommand(list);
+}
+
+function queueColumns(painter: Paint): Column<QueueView>[] {
+  return [
+    { title: 'QUEUE', value: ({ name }) => safe(name) },
+    { title: 'WAITING', value: ({ waiting }) => String(waiting), align: 'right' },
+    { title: 'OLDEST', value: ({ waiting, oldestWaitMs }) => (waiting === 0 ? '-' : formatDuration(oldestWaitMs)), align: 'right' },
+    {
+      title: 'AGENTS',
+      value: ({ waiting, eligibleAgents }) =>
+        waiting > 0 && eligibleAgents === 0 ? painter('red', '0') : String(eligibleAgents),
+      align: 'right',
+    },
+    { title: 'PARKED', value: ({ parked }) => String(parked), align: 'right', wide: true },
+    { title: 'NEEDS', value: ({ requirement }) => (requirement === null ? '-' : safe(JSON.stringify(requirement))), wide: true },
+  ];
+}
+
+function agentColumns(now: number, painter: Paint): Column<AgentView>[] {
+  const styles = { connected: 'green', draining: 'yellow', lost: 'red', unknown: 'dim' } as const;
+  return [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'NAME', value: ({ name }) => safe(name) },
+    { title: 'STATUS', value: ({ status }) => painter(styles[status], status) },
+    { title: 'JOBS', value: ({ held, slots }) => `${held}/${slots}`, align: 'right' },
+    { title: 'SEEN', value: ({ heartbeatAt }) => age(heartbeatAt, now), align: 'right' },
+    { title: 'TYPES', value: ({ types }) => safe(types.join(',')) },
+    { title: 'CPU', value: ({ hardware, cpuLoad }) => cpuOf(hardware?.cpuCores, cpuLoad), wide: true },
+    { title: 'MEMORY', value: ({ hardware }) => (hardware === null ? '-' : bytes(hardware.memoryBytes)), wide: true },
+    { title: 'GPUS', value: ({ hardware }) => safe(hardware?.gpus.map(({ model }) => model).join(',') ?? '') || '-', wide: true },
+    { title: 'LABELS', value: ({ labels }) => safe(Object.entries(labels).map((pair) => pair.join('=')).join(',')) || '-', wide: true },
+    { title: 'VERSION', value: ({ version }) => safe(version), wide: true },
+  ];
+}
+
+function cpuOf(cores: number | undefined, load: number | null): string {
+  if (cores === undefined) return '-';
+  return load === null ? String(cores) : `${cores} (${Math.round(load * 100)}%)`;
+}

@@ -1,0 +1,150 @@
+/** The real program: signals, exit codes, the control socket, the lock. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startProc } from '../../support/proc.ts';
+import type { Proc } from '../../support/proc.ts';
+import { tokenOf } from '../../support/fake-coordinator.ts';
+import type { FakeCoordinator, FakeSession } from '../../support/fake-coordinator.ts';
+import { startCoordinator, tempFolder } from './support/rig.ts';
+
+const EXECUTORS = join(import.meta.dirname, 'fixtures/executors.ts');
+
+async function startAgentProcess(
+  coordinator: FakeCoordinator,
+  folder: string,
+  args: readonly string[] = [],
+): Promise<Proc> {
+  await mkdir(folder, { recursive: true });
+  const proc = startProc('cli/dibs-agent.ts', {
+    args: ['start', '--types', 'value.echo', '--executor', EXECUTORS, ...args],
+    env: {
+      DIBS_COORDINATOR: coordinator.address,
+      DIBS_STATE_DIR: join(folder, 'state'),
+      DIBS_CACHE_DIR: join(folder, 'cache'),
+      DIBS_CONFIG: undefined,
+    },
+  });
+  onTestFinished(() => proc.end());
+  return proc;
+}
+
+function cli(folder: string, ...args: string[]): Proc {
+  const proc = startProc('cli/dibs-agent.ts', { args: [...args, '--state-dir', join(folder, 'state')] });
+  onTestFinished(() => proc.end());
+  return proc;
+}
+
+/** Offers one job that runs until `release` is called. */
+async function hold(session: FakeSession, folder: string, jobId: string): Promise<{ release: () => Promise<void> }> {
+  const until = join(folder, jobId);
+  session.offer({ jobId, type: 'test.hold', inputJson: JSON.stringify({ until }) });
+  await session.named('started', jobId);
+  return { release: () => writeFile(until, '') };
+}
+
+describe('SIGTERM', () => {
+  it('drains: says so, asks for nothing more, finishes what runs, exits 0', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const proc = await startAgentProcess(coordinator, folder);
+    const session = await coordinator.session();
+    const { release } = await hold(session, folder, 'job_1');
+    proc.signal('SIGTERM');
+    const { drain } = await session.messages.find((up) => up.drain !== null);
+    expect(drain).toMatchObject({ reason: 'SIGTERM', deadlineMs: 600_000 });
+    await session.credits(({ total }) => total === 0);
+    session.offer({ jobId: 'job_2', type: 'test.hold' });
+    expect((await session.named('released', 'job_2')).released).toMatchObject([{ reason: 'DRAINING' }]);
+    await release();
+    await session.completion('job_1');
+    await proc.exitsWith(0);
+    expect(session.completions).toHaveLength(1);
+  });
+
+  it('twice hands back at once', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const proc = await startAgentProcess(coordinator, folder);
+    const session = await coordinator.session();
+    await hold(session, folder, 'job_1');
+    proc.signal('SIGTERM');
+    await session.messages.find((up) => up.drain !== null);
+    proc.signal('SIGTERM');
+    expect((await session.named('released', 'job_1')).released).toMatchObject([
+      { jobId: 'job_1', token: tokenOf('job_1'), reason: 'SHUTDOWN' },
+    ]);
+    await proc.exitsWith(130);
+    expect(session.completions).toEqual([]);
+  });
+
+  it('hands back when the drain deadline passes', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const proc = await startAgentProcess(coordinator, folder, ['--drain-timeout', '50ms']);
+    const session = await coordinator.session();
+    await hold(session, folder, 'job_1');
+    proc.signal('SIGTERM');
+    await session.named('released', 'job_1');
+    await proc.exitsWith(124);
+  });
+});
+
+describe('leaving by itself', () => {
+  it('after one job', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const proc = await startAgentProcess(coordinator, folder, ['--exit-after-job']);
+    const session = await coordinator.session();
+    expect(await session.credits(() => true)).toMatchObject({ total: 1 });
+    session.offer({ jobId: 'job_1', type: 'value.echo', inputJson: '{"n":1}' });
+    expect(await session.completion('job_1')).toMatchObject({ outputJson: '{"n":1}' });
+    await proc.exitsWith(0);
+  });
+
+  it('after a time without work', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const proc = await startAgentProcess(coordinator, folder, ['--exit-after-idle', '10ms']);
+    await proc.exitsWith(0);
+  });
+
+  it('when its credential is refused, with 77', async () => {
+    const [coordinator, folder] = [await startCoordinator({ token: 'right' }), await tempFolder()];
+    await (await startAgentProcess(coordinator, folder, ['--token', 'wrong'])).exitsWith(77);
+  });
+});
+
+describe('the control socket', () => {
+  it('shows what the agent does, pauses it, and ends it', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const proc = await startAgentProcess(coordinator, folder);
+    const session = await coordinator.session();
+    await session.credits(({ total }) => total > 0);
+    const shown = await cli(folder, 'status', '-o', 'json').json<{ state: string; agentId: string }>();
+    expect(shown).toMatchObject({ state: 'serving', agentId: session.hello.agentId, link: { state: 'live' } });
+    await cli(folder, 'pause').line(/state\s+paused/);
+    await session.credits(({ total }) => total === 0);
+    await cli(folder, 'stop').exitsWith(0);
+    await proc.exitsWith(130);
+    const last = JSON.parse(await readFile(join(folder, 'state', 'status.json'), 'utf8')) as { state: string };
+    expect(last.state).toBe('closing');
+    await cli(folder, 'status').exitsWith(5);
+  });
+
+  it('is the proof of life: a second agent with the same folder is refused, one after a kill is not', async () => {
+    const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+    const first = await startAgentProcess(coordinator, folder);
+    const { hello } = await coordinator.session(0);
+    const second = await startAgentProcess(coordinator, folder);
+    await second.exitsWith(6);
+    expect(second.output).toContain('already runs with the state directory');
+    await first.kill();
+    await startAgentProcess(coordinator, folder);
+    expect((await coordinator.session(1)).hello.agentId).toBe(hello.agentId);
+  });
+});
+
+describe('a configuration that cannot be used', () => {
+  it('ends with 78 and names every mistake', async () => {
+    const proc = startProc('cli/dibs-agent.ts', { args: ['start', '--slots', 'many', '--drain-timeout', '10', '--coordinator', 'x:y'] });
+    await proc.exitsWith(78);
+    expect(proc.output).toMatch(/slots .*auto or a whole number/);
+    expect(proc.output).toMatch(/drain-timeout .*duration/);
+  });
+});

@@ -1,0 +1,141 @@
+/**
+ * An agent reduced to the wire: it takes offers and answers each by a function of the test.
+ *
+ * Speaks the real protocol to a real coordinator; the daemon has its own tests.
+ */
+import grpc from '@grpc/grpc-js';
+import { EventEmitter } from 'node:events';
+import { Verdict } from '../../proto/gen/index.ts';
+import type { AgentMessage__Output, CompletionAck__Output, CoordinatorMessage__Output, Offer__Output, CancelJob__Output, Welcome__Output } from '../../proto/gen/index.ts';
+import { agentService, makeClient } from '../../proto/gen/load.ts';
+import type { Plain } from '../../proto/gen/load.ts';
+import { clientOptions } from '../../runtime/grpc-options.ts';
+
+/** What a test says of an offer: an output, a failure, or undefined = keep it. */
+export type Answer =
+  | { readonly output: unknown }
+  | { readonly fail: string; readonly retryable?: boolean }
+  | undefined;
+
+export interface RawAgentOptions {
+  readonly address: string;
+  readonly id?: string;
+  readonly types: readonly string[];
+  readonly credits?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly answer: (offer: Offer__Output) => Answer | Promise<Answer>;
+  readonly held?: readonly { readonly jobId: string; readonly token: string }[];
+}
+
+export class RawAgent extends EventEmitter<{ offer: [Offer__Output]; cancel: [CancelJob__Output]; ack: [CompletionAck__Output]; end: [] }> {
+  readonly id: string;
+  readonly offers: Offer__Output[] = [];
+  readonly cancels: CancelJob__Output[] = [];
+  readonly acks: CompletionAck__Output[] = [];
+  readonly welcomed: Promise<Welcome__Output>;
+  readonly #client;
+  readonly #stream;
+  readonly #options: RawAgentOptions;
+  #seen = 0;
+  #held = 0;
+  #revision = 0;
+
+  constructor(options: RawAgentOptions) {
+    super();
+    this.#options = options;
+    this.id = options.id ?? `agent_${process.pid}_${Math.floor(performance.now() * 1000)}`;
+    this.#client = makeClient(agentService, options.address, grpc.credentials.createInsecure(), clientOptions);
+    this.#stream = this.#client.session();
+    const welcomed = Promise.withResolvers<Welcome__Output>();
+    this.welcomed = welcomed.promise;
+    this.#stream.on('data', (message: CoordinatorMessage__Output) => {
+      if (message.welcome) {
+        welcomed.resolve(message.welcome);
+        this.grant();
+      }
+      for (const ack of message.acks) {
+        this.acks.push(ack);
+        this.emit('ack', ack);
+      }
+      for (const cancel of message.cancels) {
+        this.cancels.push(cancel);
+        this.emit('cancel', cancel);
+      }
+      this.#seen += message.offers.length;
+      for (const offer of message.offers) void this.#take(offer);
+    });
+    this.#stream.on('error', (error) => {
+      welcomed.reject(error);
+      this.emit('end');
+    });
+    this.#stream.on('end', () => this.emit('end'));
+    welcomed.promise.catch(() => {});
+    this.send({
+      hello: {
+        agentId: this.id,
+        name: this.id,
+        version: '0',
+        bootId: 'boot',
+        held: options.held?.map((job) => ({ ...job, state: 4 as const })) ?? [],
+        advertisement: {
+          executors: options.types.map((type) => ({ type, version: '1', concurrency: 1 })),
+          labels: { ...options.labels },
+          slots: options.credits ?? 64,
+        },
+        protocolRevision: 1,
+      },
+    });
+  }
+
+  send(message: Plain<AgentMessage__Output>): void {
+    this.#stream.write(message);
+  }
+
+  /** States the standing claim. */
+  grant(): void {
+    this.#revision++;
+    this.send({
+      credits: {
+        total: Math.max(0, (this.#options.credits ?? 64) - this.#held),
+        byType: {},
+        revision: this.#revision,
+        offersSeen: this.#seen,
+      },
+    });
+  }
+
+  complete(offer: Offer__Output, answer: Exclude<Answer, undefined>): void {
+    this.#held--;
+    const failed = 'fail' in answer;
+    this.send({
+      completed: [
+        {
+          jobId: offer.jobId,
+          token: offer.token,
+          verdict: !failed
+            ? Verdict.VERDICT_SUCCEEDED
+            : answer.retryable === true
+              ? Verdict.VERDICT_RETRYABLE
+              : Verdict.VERDICT_FATAL,
+          outputJson: failed ? '' : JSON.stringify(answer.output),
+          outcome: failed ? { reason: answer.fail, message: 'said the test' } : null,
+          runMs: 1,
+        },
+      ],
+    });
+    this.grant();
+  }
+
+  close(): void {
+    this.#stream.cancel();
+    this.#client.close();
+  }
+
+  async #take(offer: Offer__Output): Promise<void> {
+    this.#held++;
+    this.offers.push(offer);
+    this.emit('offer', offer);
+    const answer = await this.#options.answer(offer);
+    if (answer !== undefined) this.complete(offer, answer);
+  }
+}
