@@ -133,12 +133,19 @@ export class CoordinatorArtifacts implements ArtifactGateway {
 
 /**
  * The bytes of an answer. grpc-js ends a stream before it says that the call failed, so the end alone proves nothing:
- * the status does.
+ * the status does. Listens at once, because a failure may come before anybody reads.
  */
-async function* dataOf(call: ClientReadableStream<{ data: Buffer }>): AsyncIterable<Uint8Array> {
+function dataOf(call: ClientReadableStream<{ data: Buffer }>): AsyncIterable<Uint8Array> {
   const ended = new Promise<StatusObject>((resolve) => void call.on('status', resolve));
   call.on('error', () => {});
-  for await (const { data } of call as AsyncIterable<{ data: Buffer }>) if (data.length > 0) yield data;
+  return checked(call, ended);
+}
+
+async function* checked(
+  parts: AsyncIterable<{ data: Buffer }>,
+  ended: Promise<StatusObject>,
+): AsyncIterable<Uint8Array> {
+  for await (const { data } of parts) if (data.length > 0) yield data;
   const { code, details } = await ended;
   if (code !== status.OK) throw Object.assign(new Error(details), { code });
 }

@@ -15,8 +15,8 @@ import { DibsError } from '../../sdk/common/errors.ts';
 import { workflowId } from '../queue/keys.ts';
 import type { Plan } from '../workflow/plan.ts';
 import type { WorkflowEnd } from '../workflow/results.ts';
-import { MAX_REQUEST_ID } from './workflow-service.ts';
-import type { WorkflowServiceParts } from './workflow-service.ts';
+import { MAX_REQUEST_ID } from './request-id.ts';
+import type { WorkflowServiceParts } from './workflow-parts.ts';
 
 /** Items of one stream the store has not answered yet, at most. */
 const MAX_PENDING = 4096;

@@ -4,35 +4,18 @@
 import type { WorkflowHandlers } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import { isTerminal } from '../../sdk/common/states.ts';
-import type { News } from '../events/news.ts';
 import { parseWorkflowId, workflowId } from '../queue/keys.ts';
-import type { Store } from '../queue/store.ts';
-import type { Intake, Accepted } from '../workflow/intake.ts';
-import type { Listing } from '../workflow/listing.ts';
+import type { Accepted } from '../workflow/intake.ts';
 import type { LoadedWorkflow, Reader } from '../workflow/reader.ts';
-import type { Results } from '../workflow/results.ts';
-import type { Shell } from '../workflow/shell.ts';
 import type { Plan } from '../workflow/plan.ts';
 import { serverStream, unary } from './handling.ts';
-import type { Frame } from './handling.ts';
+import { checkRequestId } from './request-id.ts';
 import { submitStream } from './submit-stream.ts';
 import { watchWorkflow } from './watch.ts';
+import type { WorkflowServiceParts } from './workflow-parts.ts';
 
-/** Longest request id, characters. */
-export const MAX_REQUEST_ID = 200;
 /** Longest wait of GetWorkflow, milliseconds. */
 const MAX_WAIT_MS = 60_000;
-
-export interface WorkflowServiceParts {
-  readonly frame: Frame;
-  readonly store: Store;
-  readonly intake: Intake;
-  readonly reader: Reader;
-  readonly listing: Listing;
-  readonly results: Results;
-  readonly shell: Shell;
-  readonly news: News;
-}
 
 export function workflowHandlers(parts: WorkflowServiceParts): WorkflowHandlers {
   const { frame, intake, reader, listing, shell, store, news } = parts;
@@ -91,15 +74,6 @@ export function workflowHandlers(parts: WorkflowServiceParts): WorkflowHandlers 
       return { workflow: await reader.message(loaded, { jobs: false, outputs: true }) };
     }),
   };
-}
-
-export function checkRequestId(requestId: string): void {
-  if (requestId.length > MAX_REQUEST_ID) {
-    const message = `request_id has more than ${MAX_REQUEST_ID} characters`;
-    throw new DibsError('INVALID_REQUEST', message, {
-      problems: [{ path: 'request_id', reason: 'TOO_LONG', message }],
-    });
-  }
 }
 
 function widOf(id: string): string {

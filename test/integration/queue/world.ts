@@ -339,7 +339,7 @@ export function readJobRow(bytes: Buffer): Job {
   return Object.fromEntries(Object.entries(JOB).map(([name, position]) => [name, packed[position]])) as unknown as Job;
 }
 
-function readClaim(reply: readonly unknown[]): Claimed {
+export function readClaim(reply: readonly unknown[]): Claimed {
   const grants: Granted[] = [];
   const plans = new Map<string, unknown>();
   for (let i = 1; i < reply.length; ) {
@@ -370,10 +370,11 @@ function expand(entries: readonly PackedEntry[]): SaidEvent[] {
 
 /** Logs of a dump, by workflow, without calling a script. */
 export function logIn(dump: Dump, cell: Cell, wid: string): SaidEvent[] {
-  const listed = [...(dump.get(keys.events(cell, wid)) ?? new Map<string, string>()).values()].join('');
+  const listed = [...(dump.get(keys.events(cell, wid)) ?? new Map<string, string>()).values()];
   const head = dump.get(keys.bucket(cell, wid))?.get(wid) ?? '';
   const inline = unpackSequence(Buffer.from(head, 'latin1')).slice(1) as PackedEntry[];
-  return expand([...(unpackSequence(Buffer.from(listed, 'latin1')) as PackedEntry[]), ...inline]);
+  const before = listed.flatMap((element) => unpackSequence(Buffer.from(element, 'latin1')) as PackedEntry[]);
+  return expand([...before, ...inline]);
 }
 
 /** An ask without limits by group. */

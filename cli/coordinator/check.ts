@@ -1,0 +1,90 @@
+/**
+ * `dibs coordinator check`: tries what a start would need, one line each, and starts nothing.
+ *
+ * Each line says what was found; a failed one what to do.
+ */
+import { access, constants, mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { assertListenAllowed } from '../../runtime/auth.ts';
+import { closeRedis, connectRedis } from '../../runtime/redis/connect.ts';
+import { findServerBinary } from '../../runtime/redis/server-binary.ts';
+import { describeTarget, parseRedisTarget } from '../../runtime/redis/target.ts';
+import { print } from '../io.ts';
+import type { Io } from '../io.ts';
+import { paint } from '../output/paint.ts';
+import { dataDirOf, loadCoordinatorSettings } from './settings.ts';
+
+const REDIS_TIMEOUT_MS = 5_000;
+
+/** True when all is well. A configuration that cannot be read is thrown as a ConfigError. */
+export async function checkCoordinator(io: Io, flags: Readonly<Record<string, unknown>>): Promise<boolean> {
+  const { values } = loadCoordinatorSettings(flags, io.env);
+  const { host, port } = values.listen;
+  const dataDir = dataDirOf(values, io.env);
+  const checks: readonly (readonly [string, () => Promise<string>])[] = [
+    ['configuration', async () => 'every setting is valid'],
+    ['listen', () => checkListen(host, port, values.token)],
+    ['data', () => checkFolder(dataDir)],
+    ['redis', () => (values.redisUrl === undefined ? checkBinary() : checkRedis(values.redisUrl))],
+  ];
+  const painter = paint(io.color.stdout);
+  let ok = true;
+  for (const [name, check] of checks) {
+    try {
+      print(io, `${painter('green', '✓')} ${name.padEnd(14)} ${await check()}`);
+    } catch (error) {
+      ok = false;
+      print(io, `${painter('red', '✗')} ${name.padEnd(14)} ${(error as Error).message}`);
+    }
+  }
+  return ok;
+}
+
+async function checkListen(host: string, port: number, token: string | undefined): Promise<string> {
+  assertListenAllowed(host, token);
+  const server = createServer();
+  const bound = Promise.withResolvers<void>();
+  server.once('error', bound.reject).listen({ port, ...(host === '' ? {} : { host }) }, bound.resolve);
+  try {
+    await bound.promise;
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    throw taken ? new Error(`port ${port} is in use; stop what listens there or choose another with --listen`) : error;
+  }
+  server.close();
+  return `${host === '' ? 'all addresses' : host}, port ${port === 0 ? '(a free one)' : port}, ${token === undefined ? 'no token needed' : 'token needed'}`;
+}
+
+async function checkFolder(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await access(folder, constants.R_OK | constants.W_OK);
+  return `${folder} can be written to`;
+}
+
+async function checkBinary(): Promise<string> {
+  const { path, version } = await findServerBinary();
+  return `a private ${path} ${version} in the data directory`;
+}
+
+async function checkRedis(url: string): Promise<string> {
+  const target = parseRedisTarget(url);
+  const connection = await connectRedis({ target, name: 'dibs-check', readyTimeoutMs: REDIS_TIMEOUT_MS });
+  try {
+    const policy = await settingOf(connection, 'maxmemory-policy');
+    if (policy !== undefined && policy !== 'noeviction') {
+      throw new Error(`${describeTarget(target)} evicts keys (maxmemory-policy ${policy}); set it to noeviction`);
+    }
+    const append = await settingOf(connection, 'appendonly');
+    const note = append === 'no' ? '; appendonly is off, so a crash of Redis loses work' : '';
+    return `${describeTarget(target)} answers${note}`;
+  } finally {
+    await closeRedis(connection);
+  }
+}
+
+/** Undefined where the server does not tell (managed ones forbid CONFIG). */
+async function settingOf(connection: Awaited<ReturnType<typeof connectRedis>>, name: string): Promise<string | undefined> {
+  const answer: unknown = await connection.call('CONFIG', 'GET', name).catch(() => undefined);
+  if (Array.isArray(answer)) return String(answer[1]);
+  return typeof answer === 'object' && answer !== null ? String((answer as Record<string, unknown>)[name]) : undefined;
+}

@@ -1,0 +1,89 @@
+/** What a coordinator can be told by flags, environment and files, and the configuration that makes of it. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { CoordinatorConfig } from '../../coordinator/config.ts';
+import { configPaths, readConfigFiles } from '../../runtime/config-file.ts';
+import { defineSettings, loadConfig } from '../../runtime/config.ts';
+import type { Config } from '../../runtime/config.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { duration, listenAddress, text, wholeNumber } from '../../runtime/setting-types.ts';
+import { DEFAULT_GRPC_PORT } from '../../sdk/common/defaults.ts';
+
+export const coordinatorSettings = defineSettings({
+  listen: {
+    schema: listenAddress,
+    default: `127.0.0.1:${DEFAULT_GRPC_PORT}`,
+    doc: 'Address to serve gRPC on: host:port, :port for all addresses, port for this machine; port 0 takes a free one.',
+  },
+  redisUrl: {
+    schema: text,
+    doc: 'Redis to use (redis://…, unix://…, several addresses for a Cluster); without one, a private Redis in the data directory.',
+    env: 'REDIS_URL',
+  },
+  dataDir: {
+    schema: text,
+    doc: 'Folder for artifacts and for the private Redis. $XDG_STATE_HOME/dibs/coordinator by default.',
+    env: 'STATE_DIRECTORY',
+  },
+  token: {
+    schema: text,
+    doc: 'Bearer token callers must present; several, separated by spaces, while one is rotated. None: this machine only.',
+    secret: true,
+  },
+  namespace: { schema: text, default: 'dibs', doc: 'First part of every key in Redis.' },
+  cells: {
+    schema: z.union([z.literal('auto'), wholeNumber(1, 1024)]),
+    default: 'auto',
+    doc: 'Cells of a new key space; auto = one for a single Redis, several a master for a Cluster.',
+  },
+  heartbeatInterval: { schema: duration, default: '30s', doc: 'How often agents report.' },
+  lease: { schema: duration, default: '2m', doc: 'A held job without a sign of life for this long is stalled.' },
+  offerLease: { schema: duration, default: '15s', doc: 'An offer that is not accepted within this time goes back.' },
+  sweepInterval: { schema: duration, default: '1m', doc: 'How often stalled jobs are looked for.' },
+  maxRecoveries: { schema: wholeNumber(0, 100), default: 3, doc: 'Recoveries of a stalled job before it fails.' },
+});
+
+type CoordinatorSettings = typeof coordinatorSettings;
+
+/** Variables that are ours and no settings of the coordinator. */
+const KNOWN_ENV = ['DIBS_LOG_LEVEL', 'DIBS_LOG_FORMAT', 'DIBS_CONFIG', 'DIBS_ADDRESS', 'DIBS_TEST_FILE'];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws a ConfigError with every mistake. */
+export function loadCoordinatorSettings(
+  flags: Readonly<Record<string, unknown>>,
+  env: Environment,
+): Config<CoordinatorSettings> {
+  const named = env['DIBS_CONFIG'];
+  const files = readConfigFiles(configPaths('coordinator', env), named === '' ? undefined : named);
+  return loadConfig(coordinatorSettings, { flags, env, files, knownEnv: KNOWN_ENV });
+}
+
+export function dataDirOf({ dataDir }: Config<CoordinatorSettings>['values'], env: Environment): string {
+  return dataDir ?? join(env['XDG_STATE_HOME'] ?? join(env['HOME'] ?? homedir(), '.local/state'), 'dibs/coordinator');
+}
+
+export function coordinatorConfig(
+  values: Config<CoordinatorSettings>['values'],
+  { env, log }: { readonly env: Environment; readonly log: Logger },
+): CoordinatorConfig {
+  const dataDir = dataDirOf(values, env);
+  return {
+    listen: values.listen,
+    redis: values.redisUrl === undefined ? { embedded: { folder: join(dataDir, 'redis') } } : { url: values.redisUrl },
+    dataDir,
+    tokens: values.token?.split(/\s+/).filter((token) => token !== '') ?? [],
+    namespace: values.namespace,
+    cells: values.cells === 'auto' ? 0 : values.cells,
+    times: {
+      heartbeatMs: values.heartbeatInterval,
+      leaseMs: values.lease,
+      offerMs: values.offerLease,
+      sweepMs: values.sweepInterval,
+      maxRecoveries: values.maxRecoveries,
+    },
+    log,
+  };
+}

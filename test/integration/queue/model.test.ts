@@ -1,0 +1,31 @@
+/** The scripts against the model, over random walks. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, test } from 'vitest';
+import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
+import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
+import type { RedisConnection } from '../../../runtime/redis/connect.ts';
+import { useRedis } from '../../support/redis.ts';
+import { Walk } from './model/walk.ts';
+import type { Move } from './model/walk.ts';
+import { World } from './world.ts';
+
+const redis = useRedis();
+let connection: RedisConnection;
+beforeAll(async () => {
+  connection = await connectRedis({ target: redis().url, name: 'test' });
+});
+afterAll(() => closeRedis(connection));
+
+const choice = fc.nat({ max: 2 ** 20 });
+const walks = fc.array(fc.tuple(choice, choice, choice, choice), { minLength: 1, maxLength: 80, size: 'max' });
+
+test('every call, made twice, does what the model does, and never more', async () => {
+  const scripts = new ScriptRunner(connection);
+  await fc.assert(
+    fc.asyncProperty(walks, async (moves: readonly Move[]) => {
+      await connection.flushall();
+      await new Walk(new World(connection, scripts, redis().url)).run(moves);
+    }),
+    { numRuns: Number(process.env['DIBS_WALKS'] ?? 40), interruptAfterTimeLimit: 45_000, markInterruptAsFailure: false },
+  );
+});
