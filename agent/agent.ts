@@ -14,7 +14,8 @@ import { ownHost } from './capabilities/own-host.ts';
 import { maxAhead } from './claim/ahead.ts';
 import { Claims } from './claim/claims.ts';
 import { CreditBook } from './claim/credits.ts';
-import { Slots, autoSlots } from './claim/slots.ts';
+import { planSlots, slotTotal } from './claim/slots-plan.ts';
+import { Slots } from './claim/slots.ts';
 import type { AgentConfig } from './config.ts';
 import { CoordinatorWatch } from './drain/coordinator-lost.ts';
 import { DrainControl } from './drain/drain.ts';
@@ -89,6 +90,7 @@ class Agent implements AgentService {
   #parts: Parts | undefined;
   #linkEnd: LinkEnd | undefined;
   #coordinatorLost = false;
+  #leaving: { readonly reason: string; readonly deadlineAt: number } | undefined;
 
   constructor(options: AgentOptions) {
     this.#o = options;
@@ -186,20 +188,21 @@ class Agent implements AgentService {
     gpuUuids = hardware.gpus.map(({ uuid }) => uuid);
     for (const { probe, reason } of missing) log.warn({ probe, reason }, 'hardware probe');
 
+    // An agent that leaves after its first job asks for that one only.
+    const [wishedSlots, prefetch] = config.exit.afterJobs === undefined ? [config.slots, config.prefetch] : [1, 0];
     const tally = new ThroughputTally();
     const outbox = new Outbox({ now, credits: () => claims.nextCredits() });
     const offering = new Offering({
       executors: host.executors,
       labels: config.labels,
       hardware,
-      slots: (offered) => slotsFor(config, hardware.cpuCores, offered.map(({ concurrency }) => concurrency)),
+      slots: (offered) => slotTotal(planSlots(wishedSlots, hardware.cpuCores, offered)),
       changed: (advertisement) => outbox.advertise(advertisement),
     });
     const { offered, left } = offering.selection;
     for (const { type, reason } of left) log.info({ capability: type, reason }, 'not offered');
     if (offered.length === 0) log.warn({}, 'this agent offers nothing');
-    const prefetch = config.exit.afterJobs === undefined ? config.prefetch : 0;
-    const slots = new Slots(offering.slots, maxAhead(prefetch), offered.map(({ type, concurrency }) => [type, concurrency]));
+    const slots = new Slots(planSlots(wishedSlots, hardware.cpuCores, offered), maxAhead(prefetch));
     const credits = new CreditBook();
     const claims = new Claims({ slots, credits, host, executors: offered, outbox, unacked, tally, prefetch, log, now });
     this.#onClose(() => claims.stop());
@@ -254,7 +257,7 @@ class Agent implements AgentService {
           watch.live(welcome.leaseMs);
           claims.live(welcome);
           vitals.live(welcome.heartbeatIntervalMs);
-          if (claims.closed === 'draining') outbox.drain({ reason: 'draining', deadlineMs: 0 });
+          this.#announceDrain();
         },
         message: (down) => dispatch(down, inbound, log),
         lost: () => {
@@ -282,7 +285,10 @@ class Agent implements AgentService {
 
   #drainParts(): ConstructorParameters<typeof DrainControl>[0]['parts'] {
     return {
-      announce: (reason, deadlineMs) => this.#parts?.outbox.drain({ reason, deadlineMs }),
+      announce: (reason, timeoutMs) => {
+        this.#leaving = { reason, deadlineAt: this.#now() + timeoutMs };
+        this.#announceDrain();
+      },
       finishHeld: async () => {
         this.#parts?.claims.drain();
         await this.#parts?.claims.whenIdle();
@@ -294,6 +300,13 @@ class Agent implements AgentService {
       },
       close: () => this.#close(),
     };
+  }
+
+  /** In every session again, with the time that is left then. */
+  #announceDrain(): void {
+    if (this.#leaving === undefined) return;
+    const { reason, deadlineAt } = this.#leaving;
+    this.#parts?.outbox.drain({ reason, deadlineMs: Math.max(1, Math.round(deadlineAt - this.#now())) });
   }
 
   #command(command: ControlCommand): AgentSnapshot {
@@ -323,9 +336,4 @@ class Agent implements AgentService {
       }
     }
   }
-}
-
-function slotsFor(config: AgentConfig, cores: number, concurrency: readonly number[]): number {
-  if (config.exit.afterJobs !== undefined) return Math.min(config.exit.afterJobs, autoSlots(cores, concurrency));
-  return config.slots === 'auto' ? autoSlots(cores, concurrency) : config.slots;
 }

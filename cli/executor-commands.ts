@@ -1,9 +1,8 @@
-/** `dibs executor run`: tries an executor without a coordinator. What it does is in `executor-run.ts`. */
+/** `dibs executor run`: tries an executor without a coordinator. What it does is in `executor-run.ts`, loaded when it runs. */
 import { Command, Option } from 'commander';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ExitCode } from '../runtime/exit-codes.ts';
-import { runExecutor } from './executor-run.ts';
 import { QuietError } from './failure.ts';
 import type { Io } from './io.ts';
 import { collectPairs, duration } from './options.ts';
@@ -26,6 +25,7 @@ export function executorCommand(io: Io): Command {
     .option('--out <folder>', 'where artifacts of the output go; default a fresh temporary folder')
     .addOption(new Option('--timeout <duration>', 'stop the job after this time').argParser(duration))
     .action(async (modulePath: string, flags: Flags) => {
+      const { runExecutor } = await import('./executor-run.ts');
       const code = await runExecutor({
         modulePath: resolve(io.cwd, modulePath),
         input: flags.input,

@@ -56,8 +56,14 @@ function describe(error: unknown): string[] {
   const lines = problems.map((problem) => `${problem.path}: ${problem.reason}: ${problem.message}`);
   const omitted = metadata['omitted_problems'];
   if (omitted !== undefined) lines.push(`… and ${omitted} more`);
-  lines.push(`dibs: ${message}${message.includes(reason) ? '' : ` (${reason})`}`);
+  if (reason === 'UNAVAILABLE') lines.push(`dibs: No coordinator could be reached: ${withoutWrapping(message)}`);
+  else lines.push(`dibs: ${message}${message.includes(reason) ? '' : ` (${reason})`}`);
   if (error.code === Code.UNAVAILABLE) lines.push('Is a coordinator running? "dibs dev" starts one.');
   if (error.code === Code.UNAUTHENTICATED) lines.push('Set DIBS_TOKEN_FILE (or DIBS_TOKEN), or use --token-file.');
   return lines;
+}
+
+/** grpc-js wraps what the system said in two sentences about itself. */
+function withoutWrapping(message: string): string {
+  return /Last error: (?:Error: )?(.+?)\.? Resolution note/.exec(message)?.[1] ?? message;
 }

@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { ConfigError } from '../../runtime/config-error.ts';
 import { BUILT_IN_EXECUTORS } from '../executors/index.ts';
 import type { BuiltInExecutor } from '../executors/index.ts';
 import { namesLiterally, typeFilter } from './type-list.ts';
@@ -24,7 +25,7 @@ export function builtInModules(
 export function ownModules(paths: readonly string[], cwd = process.cwd()): string[] {
   return paths.map((path) => {
     const absolute = resolve(cwd, path);
-    if (!existsSync(absolute)) throw new Error(`executor: ${absolute} does not exist`);
+    if (!existsSync(absolute)) throw new ConfigError([`executor: ${absolute} does not exist`]);
     return absolute;
   });
 }

@@ -49,12 +49,7 @@ export const ADMISSION: readonly AdmissionLink[] = [
         : undefined,
   },
   {
-    name: 'room-in-all',
-    check: (_offer, view) =>
-      view.slots.admitsAny() ? undefined : { reason: 'TOO_MANY', message: `${view.slots.held} jobs are held already.` },
-  },
-  {
-    name: 'room-for-type',
+    name: 'room',
     check: (offer, view) =>
       view.slots.admits(offer.type)
         ? undefined

@@ -56,7 +56,7 @@ export class LocalQueue {
 
   /** The next job that has a slot, taken out of the queue; undefined = none can run. */
   takeRunnable(slots: Slots): HeldJob | undefined {
-    if (slots.full || slots.waiting === 0) return undefined;
+    if (slots.waiting === 0) return undefined;
     let best: Fifo | undefined;
     for (const [type, fifo] of this.#types) {
       if (fifo.first === undefined || !slots.canRun(type)) continue;

@@ -1,52 +1,71 @@
 /**
  * How many jobs this agent runs, and holds, at once. Pure bookkeeping: no clock, no I/O.
  *
- * A held job is `waiting` (in the local queue) or `running`. Limits:
+ * A held job is `waiting` (in the local queue) or `running`. Each type belongs to a group that shares slots (`slots-plan.ts`
+ * says which). With `promised` = the longest queue ahead that was ever allowed:
  *
- *   running(t) <= concurrency(t)                    running <= total
- *   held(t)    <= concurrency(t) + maxAhead         held    <= total + maxAhead
+ *   running(t) <= concurrency(t)                    running(g) <= total(g)
+ *   held(t)    <= concurrency(t) + promised(t)      held(g)    <= total(g) + promised(g)
  *
- * and what is asked for is narrower than what is admitted, because `ahead(t) <= maxAhead`:
+ * What is asked for uses the queue ahead as it is now:
  *
- *   freeTotal()  = total + max over t of ahead(t) - held
- *   free(t)      = min(concurrency(t) + ahead(t) - held(t), freeTotal())
+ *   free(g)     = total(g) + max over t in g of ahead(t) - held(g)
+ *   free(t)     = min(concurrency(t) + ahead(t) - held(t), free(g))
+ *   freeTotal() = sum over g of free(g)
  *
  * 1. The four limits hold after every call, whatever the order of calls.
- * 2. Lowering `ahead` never makes an offer that was asked for earlier inadmissible: admission uses `maxAhead`.
- * 3. Waiting jobs of several types do not add up: the queue ahead in all is the deepest single one.
+ * 2. Lowering `ahead` never makes an offer that was asked for earlier inadmissible: admission uses `promised`.
+ * 3. Waiting jobs of several types do not add up: the queue ahead of a group is the deepest single one.
  */
+
+interface Group {
+  readonly total: number;
+  waiting: number;
+  running: number;
+  ahead: number;
+  promised: number;
+}
 
 interface TypeSlots {
   readonly concurrency: number;
-  ahead: number;
+  readonly group: Group;
   waiting: number;
   running: number;
+  ahead: number;
+  promised: number;
+}
+
+export interface SlotGroup {
+  readonly total: number;
+  readonly types: readonly { readonly type: string; readonly concurrency: number }[];
 }
 
 export class Slots {
-  readonly total: number;
-  readonly maxAhead: number;
-  #types = new Map<string, TypeSlots>();
-  #waiting = 0;
-  #running = 0;
-  #deepest = 0;
+  readonly #maxAhead: number;
+  readonly #groups: Group[] = [];
+  readonly #types = new Map<string, TypeSlots>();
 
-  constructor(total: number, maxAhead: number, concurrency: Iterable<readonly [type: string, concurrency: number]>) {
-    this.total = total;
-    this.maxAhead = maxAhead;
-    for (const [type, limit] of concurrency) this.#types.set(type, { concurrency: limit, ahead: 0, waiting: 0, running: 0 });
+  constructor(groups: readonly SlotGroup[], maxAhead: number) {
+    this.#maxAhead = maxAhead;
+    for (const { total, types } of groups) {
+      const group = { total, waiting: 0, running: 0, ahead: 0, promised: 0 };
+      this.#groups.push(group);
+      for (const { type, concurrency } of types) {
+        this.#types.set(type, { concurrency, group, waiting: 0, running: 0, ahead: 0, promised: 0 });
+      }
+    }
+  }
+
+  get total(): number {
+    return sum(this.#groups, (group) => group.total);
   }
 
   get waiting(): number {
-    return this.#waiting;
+    return sum(this.#groups, (group) => group.waiting);
   }
 
   get running(): number {
-    return this.#running;
-  }
-
-  get held(): number {
-    return this.#waiting + this.#running;
+    return sum(this.#groups, (group) => group.running);
   }
 
   types(): IterableIterator<string> {
@@ -57,60 +76,52 @@ export class Slots {
     return this.#types.has(type);
   }
 
-  concurrency(type: string): number {
-    return this.#types.get(type)?.concurrency ?? 0;
-  }
-
-  /** Sets how many jobs of the type may wait; true when that changed something. */
-  setAhead(type: string, ahead: number): boolean {
+  /** Sets how many jobs of the type may wait. */
+  setAhead(type: string, ahead: number): void {
     const slots = this.#types.get(type);
-    const bounded = Math.min(Math.max(0, Math.floor(ahead)), this.maxAhead);
-    if (slots === undefined || slots.ahead === bounded) return false;
+    const bounded = Math.min(Math.max(0, Math.floor(ahead)), this.#maxAhead);
+    if (slots === undefined || slots.ahead === bounded) return;
     slots.ahead = bounded;
-    this.#deepest = 0;
-    for (const each of this.#types.values()) this.#deepest = Math.max(this.#deepest, each.ahead);
-    return true;
+    slots.promised = Math.max(slots.promised, bounded);
+    const { group } = slots;
+    group.ahead = 0;
+    for (const each of this.#types.values()) if (each.group === group) group.ahead = Math.max(group.ahead, each.ahead);
+    group.promised = Math.max(group.promised, group.ahead);
   }
 
   /** Jobs of any type to ask for now. */
   freeTotal(): number {
-    return Math.max(0, this.total + this.#deepest - this.held);
+    return sum(this.#groups, freeOf);
   }
 
   /** Jobs of this type to ask for now. */
   free(type: string): number {
     const slots = this.#types.get(type);
     if (slots === undefined) return 0;
-    return Math.max(0, Math.min(slots.concurrency + slots.ahead - slots.waiting - slots.running, this.freeTotal()));
-  }
-
-  /** Room in all for one more job (2). */
-  admitsAny(): boolean {
-    return this.held < this.total + this.maxAhead;
+    return Math.max(0, Math.min(slots.concurrency + slots.ahead - held(slots), freeOf(slots.group)));
   }
 
   /** Room for one more job of this type (2). */
   admits(type: string): boolean {
     const slots = this.#types.get(type);
-    return slots !== undefined && slots.waiting + slots.running < slots.concurrency + this.maxAhead;
+    if (slots === undefined) return false;
+    const { group } = slots;
+    return held(slots) < slots.concurrency + slots.promised && held(group) < group.total + group.promised;
   }
 
   /** True when a waiting job of this type could run now. */
   canRun(type: string): boolean {
     const slots = this.#types.get(type);
-    return slots !== undefined && slots.waiting > 0 && slots.running < slots.concurrency && this.#running < this.total;
-  }
-
-  /** True when no slot is left for any type. */
-  get full(): boolean {
-    return this.#running >= this.total;
+    if (slots === undefined || slots.waiting === 0) return false;
+    return slots.running < slots.concurrency && slots.group.running < slots.group.total;
   }
 
   /** Takes an admitted job into the local queue. */
   hold(type: string): void {
-    if (!this.admitsAny() || !this.admits(type)) throw new Error(`slots: no room to hold another ${type}`);
-    (this.#types.get(type) as TypeSlots).waiting += 1;
-    this.#waiting += 1;
+    if (!this.admits(type)) throw new Error(`slots: no room to hold another ${type}`);
+    const slots = this.#types.get(type) as TypeSlots;
+    slots.waiting += 1;
+    slots.group.waiting += 1;
   }
 
   /** A waiting job begins to run. */
@@ -119,8 +130,8 @@ export class Slots {
     const slots = this.#types.get(type) as TypeSlots;
     slots.waiting -= 1;
     slots.running += 1;
-    this.#waiting -= 1;
-    this.#running += 1;
+    slots.group.waiting -= 1;
+    slots.group.running += 1;
   }
 
   /** A held job is over. */
@@ -128,12 +139,20 @@ export class Slots {
     const slots = this.#types.get(type);
     if (slots === undefined || slots[was] === 0) throw new Error(`slots: no ${was} ${type} to end`);
     slots[was] -= 1;
-    if (was === 'waiting') this.#waiting -= 1;
-    else this.#running -= 1;
+    slots.group[was] -= 1;
   }
 }
 
-/** Slots in all for `auto`: never fewer than cores, never fewer than the most parallel executor can use. */
-export function autoSlots(cores: number, concurrency: Iterable<number>): number {
-  return Math.max(1, cores, ...concurrency);
+function held(of: { readonly waiting: number; readonly running: number }): number {
+  return of.waiting + of.running;
+}
+
+function freeOf(group: Group): number {
+  return Math.max(0, group.total + group.ahead - held(group));
+}
+
+function sum(groups: readonly Group[], of: (group: Group) => number): number {
+  let total = 0;
+  for (const group of groups) total += of(group);
+  return total;
 }

@@ -18,8 +18,8 @@ export interface DrainParts {
   finishHeld(): Promise<void>;
   /** Cancel and release everything. */
   handBack(): void;
-  /** Tells the coordinator; `deadlineMs` 0 = waits for all. */
-  announce(reason: string, deadlineMs: number): void;
+  /** Tells the coordinator; jobs are handed back after `timeoutMs`. */
+  announce(reason: string, timeoutMs: number): void;
   /** Resolves when results are acknowledged, or after the time. */
   settle(timeoutMs: number): Promise<void>;
   /** Ends executors, link and everything else. */

@@ -36,13 +36,13 @@ await serveRole(async ({ socketPath, queue: name }: ProducerSetup) => {
     tally = counting;
     counting.done.catch(() => {});
     const submit = async (): Promise<void> => {
-      for (let sent = 0; sent < ask.jobs; ) {
+      for (let sent = 0; sent < ask.jobs;) {
         const size = Math.min(BULK, ask.jobs - sent);
-        if (sent > 0 && sent - counting.completed + size > ask.window) {
-          await new Promise((resolve) => setImmediate(resolve));
-          continue;
-        }
-        const jobs = Array.from({ length: size }, (_, i) => ({ name: 'noop', data: inputOf(ask.first + sent + i) }));
+        await counting.whenCompleted(sent + size - ask.window);
+        const jobs = Array.from({ length: size }, (_, i) => ({
+          name: 'noop',
+          data: inputOf(ask.first + sent + i),
+        }));
         await queue.addBulk(jobs);
         sent += size;
       }

@@ -12,7 +12,10 @@ export interface WorkerSetup {
 
 await serveRole(async ({ socketPath, queue, concurrency }: WorkerSetup) => {
   const connection = { path: socketPath, maxRetriesPerRequest: null };
-  const worker = new Worker(queue, async (job) => outputOf(job.data as JobInput), { connection, concurrency });
+  const worker = new Worker(queue, async (job) => outputOf(job.data as JobInput), {
+    connection,
+    concurrency,
+  });
   worker.on('error', (error) => process.stderr.write(`bullmq worker: ${error.message}\n`));
   await worker.waitUntilReady();
   return { stop: () => worker.close() };

@@ -20,7 +20,8 @@ await serveRole(async ({ coordinator, folder, isolation }: AgentSetup) => {
       cacheMaxBytes: 2 ** 30,
       slots: 'auto',
       prefetch: 'auto',
-      types: '',
+      // The list may not be empty; this one is inline and costs nothing.
+      types: 'value.echo',
       executors: [fileURLToPath(new URL(`./noop-${isolation}.ts`, import.meta.url))],
       labels: {},
       token: { token: '', file: '' },

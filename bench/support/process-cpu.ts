@@ -24,14 +24,17 @@ export function processCpu(pid: number): ProcessCpu {
   let totalMs = 0;
   for (const member of [pid, ...descendants(pid)]) {
     totalMs += statMs(`/proc/${member}/stat`);
-    for (const tid of list(`/proc/${member}/task`)) threads.set(tid, statMs(`/proc/${member}/task/${tid}/stat`));
+    for (const tid of list(`/proc/${member}/task`))
+      threads.set(tid, statMs(`/proc/${member}/task/${tid}/stat`));
   }
   return { totalMs, threads };
 }
 
 /** Busy includes everybody else's work on this machine. */
 export function machineCpu(): MachineCpu {
-  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0, steal = 0] = read('/proc/stat')
+  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0, steal = 0] = read(
+    '/proc/stat',
+  )
     .split('\n', 1)
     .flatMap((line) => line.trim().split(/\s+/).slice(1).map(Number));
   const busy = user + nice + system + irq + soft + steal;

@@ -27,7 +27,9 @@ export const READY = 0;
 const STOP_GRACE_MS = 10_000;
 
 /** Runs `start` and serves what it gives; its first argument is what the parent handed over. */
-export async function serveRole(start: (setup: never) => Promise<RoleParts & { ready?: unknown }>): Promise<void> {
+export async function serveRole(
+  start: (setup: never) => Promise<RoleParts & { ready?: unknown }>,
+): Promise<void> {
   process.on('SIGINT', () => {});
   const setup: unknown = JSON.parse(process.argv[2] ?? 'null');
   let parts: RoleParts | undefined;

@@ -30,6 +30,7 @@ export class Tally {
   readonly #seen: Uint8Array;
   readonly #startedAt = performance.now();
   #sampled = 0;
+  #waiting: { readonly count: number; readonly proceed: () => void } | undefined;
   #resolve!: (answer: RoundAnswer) => void;
   #reject!: (error: Error) => void;
 
@@ -56,9 +57,17 @@ export class Tally {
       if (problem !== undefined) this.fail(problem);
       this.#sampled++;
     }
+    if (this.#waiting !== undefined && this.completed >= this.#waiting.count) this.#waiting.proceed();
     if (this.completed < this.#ask.jobs) return;
     const wallMs = performance.now() - this.#startedAt;
     this.#resolve({ wallMs, completed: this.completed, sampled: this.#sampled });
+  }
+
+  /** Resolves when so many were seen; one caller at a time. */
+  async whenCompleted(count: number): Promise<void> {
+    if (this.completed >= count) return;
+    await new Promise<void>((proceed) => (this.#waiting = { count, proceed }));
+    this.#waiting = undefined;
   }
 
   fail(problem: string): void {

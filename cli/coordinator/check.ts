@@ -40,7 +40,8 @@ export async function checkCoordinator(io: Io, flags: Readonly<Record<string, un
   return ok;
 }
 
-async function checkListen(host: string, port: number, token: string | undefined): Promise<string> {
+/** What it would listen on. Throws where it may not, or where the port is taken. */
+export async function checkListen(host: string, port: number, token: string | undefined): Promise<string> {
   assertListenAllowed(host, token);
   const server = createServer();
   const bound = Promise.withResolvers<void>();

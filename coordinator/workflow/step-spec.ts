@@ -163,9 +163,10 @@ function ascending(needs: number[]): readonly number[] {
 
 /** Where a step says that it needs another one. */
 export function edgePlace(reading: Reading, step: PlanStep, need: number): string {
-  const given = (reading.specs[step.index] as StepSpecInput).dependsOn ?? [];
+  const given: unknown = (reading.specs[step.index] as StepSpecInput).dependsOn;
+  const names: readonly unknown[] = Array.isArray(given) ? given : [];
   const scope = scopeOf(reading, step.index, null);
-  const position = given.findIndex((name) => typeof name === 'string' && sourceOf(name, scope) === need);
+  const position = names.findIndex((name) => typeof name === 'string' && sourceOf(name, scope) === need);
   if (position >= 0) return `steps[${step.index}].dependsOn[${position}]`;
   const parts = [
     ...(step.input.kind === 'template' ? step.input.parts : []),

@@ -14,9 +14,15 @@ const shape = fc.record({
     { minLength: 1, maxLength: 8 },
   ),
   /** What happens: which open job, and how it ends. */
-  acts: fc.array(fc.record({ which: fc.nat(), how: fc.constantFrom('ok', 'ok', 'ok', 'fail', 'retry', 'expire', 'claim') }), {
-    maxLength: 60,
-  }),
+  acts: fc.array(
+    fc.record({
+      which: fc.nat(),
+      how: fc.constantFrom('ok', 'ok', 'ok', 'fail', 'retry', 'expire', 'claim'),
+    }),
+    {
+      maxLength: 60,
+    },
+  ),
   cancelAt: fc.option(fc.nat({ max: 60 }), { nil: undefined }),
 });
 
@@ -53,8 +59,12 @@ test('whatever happens to the jobs, every workflow ends once, and no step begins
       }
       expect(isTerminal(run.view.state)).toBe(true);
       expect(run.view.openSteps).toBe(0);
-      expect(run.log.filter((line) => /^workflow\.(succeeded|failed|expired|canceled)/.test(line))).toHaveLength(1);
-      const failed = run.view.steps.some((one) => one?.state === State.failed || one?.state === State.expired);
+      expect(
+        run.log.filter((line) => /^workflow\.(succeeded|failed|expired|canceled)/.test(line)),
+      ).toHaveLength(1);
+      const failed = run.view.steps.some(
+        (one) => one?.state === State.failed || one?.state === State.expired,
+      );
       if (run.view.state === State.succeeded && failMode !== 3) expect(failed).toBe(false);
       if (run.view.state === State.failed && failMode === 1) expect(failed).toBe(true);
     }),

@@ -2,14 +2,17 @@ import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { aheadOf, maxAhead } from '../../../agent/claim/ahead.ts';
 import { CreditBook } from '../../../agent/claim/credits.ts';
-import { Slots, autoSlots } from '../../../agent/claim/slots.ts';
+import { planSlots, slotTotal } from '../../../agent/claim/slots-plan.ts';
+import { Slots } from '../../../agent/claim/slots.ts';
 
-const TYPES = ['a', 'b', 'c'];
+const TYPES = ['a', 'b', 'c'] as const;
+/** a and b share slots, c has its own. */
+const GROUP_OF = { a: 0, b: 0, c: 1 } as const;
 
 const shape = fc.record({
-  total: fc.integer({ min: 1, max: 6 }),
+  totals: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })),
   maxAhead: fc.integer({ min: 0, max: 4 }),
-  concurrency: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 3, maxLength: 3 }),
+  concurrency: fc.tuple(...TYPES.map(() => fc.integer({ min: 1, max: 5 }))),
   steps: fc.array(
     fc.record({
       type: fc.constantFrom(...TYPES),
@@ -20,15 +23,26 @@ const shape = fc.record({
   ),
 });
 
+const one = (total: number, maxAhead: number, ...types: readonly [string, number][]): Slots =>
+  new Slots([{ total, types: types.map(([type, concurrency]) => ({ type, concurrency })) }], maxAhead);
+
 describe('slots', () => {
   it('are never more than capacity, whatever happens in whatever order', () => {
     fc.assert(
-      fc.property(shape, ({ total, maxAhead: most, concurrency, steps }) => {
-        const slots = new Slots(total, most, TYPES.map((type, index) => [type, concurrency[index] as number] as const));
-        const model = new Map(TYPES.map((type) => [type, { waiting: 0, running: 0 }]));
+      fc.property(shape, ({ totals, maxAhead: most, concurrency, steps }) => {
+        const slots = new Slots(
+          totals.map((total, group) => ({
+            total,
+            types: TYPES.flatMap((type, index) =>
+              GROUP_OF[type] === group ? [{ type, concurrency: concurrency[index] as number }] : [],
+            ),
+          })),
+          most,
+        );
+        const model = { a: { waiting: 0, running: 0 }, b: { waiting: 0, running: 0 }, c: { waiting: 0, running: 0 } };
         for (const { type, act, ahead } of steps) {
-          const of = model.get(type) as { waiting: number; running: number };
-          if (act === 'hold' && slots.admitsAny() && slots.admits(type)) {
+          const of = model[type];
+          if (act === 'hold' && slots.admits(type)) {
             slots.hold(type);
             of.waiting += 1;
           } else if (act === 'run' && slots.canRun(type)) {
@@ -43,20 +57,24 @@ describe('slots', () => {
             of.waiting -= 1;
           } else if (act === 'ahead') slots.setAhead(type, ahead);
 
-          let running = 0;
-          let waiting = 0;
+          const running = [0, 0];
+          const held = [0, 0];
           for (const [index, name] of TYPES.entries()) {
-            const { running: r, waiting: w } = model.get(name) as { waiting: number; running: number };
-            running += r;
-            waiting += w;
+            const { running: r, waiting: w } = model[name];
+            running[GROUP_OF[name]]! += r;
+            held[GROUP_OF[name]]! += r + w;
             expect(r).toBeLessThanOrEqual(concurrency[index] as number);
             expect(r + w).toBeLessThanOrEqual((concurrency[index] as number) + most);
             expect(slots.free(name)).toBeGreaterThanOrEqual(0);
             expect(slots.free(name)).toBeLessThanOrEqual(slots.freeTotal());
+            // What is asked for is admissible.
+            if (slots.free(name) > 0) expect(slots.admits(name)).toBe(true);
           }
-          expect([slots.running, slots.waiting]).toEqual([running, waiting]);
-          expect(running).toBeLessThanOrEqual(total);
-          expect(running + waiting + slots.freeTotal()).toBeLessThanOrEqual(Math.max(total + most, running + waiting));
+          for (const [group, total] of totals.entries()) {
+            expect(running[group]).toBeLessThanOrEqual(total);
+            expect(held[group]).toBeLessThanOrEqual(total + most);
+          }
+          expect(slots.running + slots.waiting).toBe((held[0] as number) + (held[1] as number));
         }
       }),
     );
@@ -65,12 +83,12 @@ describe('slots', () => {
   it('admit everything that was asked for, also after the queue ahead was made shorter', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 0, max: 64 }), (concurrency, ahead) => {
-        const slots = new Slots(concurrency, 64, [['a', concurrency]]);
+        const slots = one(concurrency, 64, ['a', concurrency]);
         slots.setAhead('a', ahead);
         const asked = slots.free('a');
         slots.setAhead('a', 0);
         for (let offer = 0; offer < asked; offer += 1) {
-          expect(slots.admitsAny() && slots.admits('a')).toBe(true);
+          expect(slots.admits('a')).toBe(true);
           slots.hold('a');
         }
       }),
@@ -78,17 +96,35 @@ describe('slots', () => {
   });
 
   it('refuse what was not held or has no room: that is a bug', () => {
-    const slots = new Slots(1, 0, [['a', 1]]);
+    const slots = one(1, 0, ['a', 1]);
     expect(() => slots.release('a', 'running')).toThrow();
     slots.hold('a');
     expect(() => slots.hold('a')).toThrow();
     expect(() => slots.hold('unknown')).toThrow();
   });
+});
 
-  it('are as many as cores, or as the most parallel executor can use', () => {
-    expect(autoSlots(8, [1, 2])).toBe(8);
-    expect(autoSlots(2, [256, 1])).toBe(256);
-    expect(autoSlots(0, [])).toBe(1);
+describe('the plan', () => {
+  const executors = [
+    { type: 'p', concurrency: 2, isolation: 'process' },
+    { type: 'q', concurrency: 2, isolation: 'process' },
+    { type: 'i', concurrency: 256, isolation: 'inline' },
+  ] as const;
+
+  it('lets processes share the cores, and inline jobs their thread', () => {
+    const plan = planSlots('auto', 2, executors);
+    expect(plan.map(({ total, types }) => [total, types.map(({ type }) => type)])).toEqual([
+      [2, ['p', 'q']],
+      [256, ['i']],
+    ]);
+    expect(slotTotal(plan)).toBe(258);
+    expect(planSlots('auto', 2, [{ ...executors[0], concurrency: 16 }])).toMatchObject([{ total: 16 }]);
+    expect(planSlots('auto', 8, executors.slice(2))).toHaveLength(1);
+    expect(planSlots('auto', 8, [])).toEqual([]);
+  });
+
+  it('is one group when the owner says how many', () => {
+    expect(planSlots(3, 8, executors)).toMatchObject([{ total: 3, types: [{ type: 'p' }, { type: 'q' }, { type: 'i' }] }]);
   });
 });
 
@@ -116,10 +152,7 @@ describe('queue ahead', () => {
 
 describe('credits', () => {
   const make = (): { slots: Slots; book: CreditBook } => ({
-    slots: new Slots(4, 8, [
-      ['a', 4],
-      ['b', 2],
-    ]),
+    slots: one(4, 8, ['a', 4], ['b', 2]),
     book: new CreditBook(),
   });
 

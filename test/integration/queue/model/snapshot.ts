@@ -127,7 +127,7 @@ export function checkInvariants({ works, jobs, queues, offers, leases, timers, t
     const work = works[wid] as Fields;
     const at = (places.get(ref) ?? []).join('+');
     if (isTerminal(job['state'] as number)) {
-      expect(at, `${ref} has ended`).not.toMatch(/offered|leased|backoff/);
+      expect(at, `${ref} has ended`).not.toMatch(/offered|leased/);
       expect(job['hold']).toBe(0);
     } else {
       ((open[wid] ??= [])[Number(step)] ??= 0);

@@ -98,6 +98,7 @@ export class Walk {
     const expected = [this.#model.handle(name, args), undefined as unknown];
     const first = answerOf(name, await scripts.call(name, cell, args, blobs));
     expect(first, `${name}, first answer`).toEqual(expected[0]);
+    (globalThis as any).STATS ??= {}; { const S=(globalThis as any).STATS; const k = name+' '+(name==='claim'? Math.min(3,(first as any).grants.length): JSON.stringify(first).slice(0,24)); S[k]=(S[k]??0)+1; }
     const dump = await this.#world.dump();
     const snapshot = snapshotOf(dump, cell);
     expect(snapshot, `Redis after ${name}`).toEqual(snapshotOfModel(this.#model));

@@ -1,0 +1,57 @@
+/**
+ * `npm run bench -- <scenario> [options]`: runs one bench by its name.
+ *
+ * Exit codes: those of the scenario; 2 for a scenario nobody knows.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { throughput } from './throughput/run.ts';
+
+const SCENARIOS: Readonly<
+  Record<string, { about: string; run: (argv: readonly string[]) => Promise<number> }>
+> = {
+  throughput: { about: 'no-op jobs per second, Dibs and BullMQ in turn', run: throughput },
+  scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },
+  layouts: { about: 'Redis key layouts compared', run: script('./layouts/run.ts') },
+};
+
+function script(path: string): (argv: readonly string[]) => Promise<number> {
+  return (argv) =>
+    new Promise((resolve, reject) => {
+      const file = fileURLToPath(new URL(path, import.meta.url));
+      const child = spawn(process.execPath, [file, ...argv], { stdio: 'inherit' });
+      // Ctrl-C reaches the child as well: it ends by itself, and this process after it.
+      const wait = (): void => {};
+      process.on('SIGINT', wait);
+      const pass = (): void => void child.kill('SIGTERM');
+      process.on('SIGTERM', pass);
+      child.on('error', reject);
+      child.on('exit', (code, signal) => {
+        process.off('SIGINT', wait);
+        process.off('SIGTERM', pass);
+        resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+      });
+    });
+}
+
+function usage(): string {
+  const names = Object.entries(SCENARIOS).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
+  return `Usage: npm run bench -- <scenario> [options]\n\n${names.join('\n')}\n`;
+}
+
+const [name = '', ...argv] = process.argv.slice(2);
+const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
+if (name === '--help' || name === '-h') process.stdout.write(usage());
+else if (scenario === undefined) {
+  process.stderr.write(
+    `${name === '' ? 'No scenario was named.' : `There is no scenario "${name}".`}\n\n${usage()}`,
+  );
+  process.exitCode = 2;
+} else {
+  try {
+    process.exitCode = await scenario.run(argv);
+  } catch (error) {
+    process.stderr.write(`bench ${name}: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
+}

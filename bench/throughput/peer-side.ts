@@ -1,0 +1,91 @@
+/**
+ * BullMQ as it is measured: redis-server, a producer with QueueEvents, and its best worker setting of three.
+ *
+ * The settings are tried one after the other, twice round, each warm; the one with the best rate stays for the run.
+ */
+import { join } from 'node:path';
+import type { ProducerSetup } from '../peers/bullmq-producer.ts';
+import type { WorkerSetup } from '../peers/bullmq-worker.ts';
+import type { Cleanup } from '../support/cleanup.ts';
+import { RoleProcess } from '../support/role-process.ts';
+import { startBenchRedis } from './bench-redis.ts';
+import { runRound } from './round.ts';
+import type { SystemUnderTest } from './round.ts';
+import { warmUp } from './warm-up.ts';
+import type { JobNumbers } from './warm-up.ts';
+
+const PEERS = new URL('../peers/', import.meta.url);
+const QUEUE = 'bench';
+const TRIES = 2;
+const TRY_JOBS = 8000;
+const TRY_WARM_UP_MS = 1000;
+
+export interface WorkerSetting {
+  readonly workers: number;
+  readonly concurrency: number;
+}
+
+const SETTINGS: readonly WorkerSetting[] = [
+  { workers: 1, concurrency: 50 },
+  { workers: 1, concurrency: 200 },
+  { workers: 2, concurrency: 50 },
+];
+
+export interface Tried extends WorkerSetting {
+  readonly perSecond: number;
+}
+
+export interface PeerSystem extends SystemUnderTest {
+  readonly setting: WorkerSetting;
+  readonly tried: readonly Tried[];
+}
+
+export async function startPeer(
+  folder: string,
+  numbers: JobNumbers,
+  window: number,
+  cleanup: Cleanup,
+): Promise<PeerSystem> {
+  const redis = await startBenchRedis(join(folder, 'redis'));
+  cleanup.add(() => redis.stop());
+  const { socketPath } = redis;
+  const start = async (name: string, module: string, setup: unknown): Promise<RoleProcess> => {
+    const role = await RoleProcess.start({ name, module: new URL(module, PEERS), setup });
+    cleanup.add(() => role.stop());
+    return role;
+  };
+  const setup: ProducerSetup = { socketPath, queue: QUEUE };
+  const submitter = await start('producer', './bullmq-producer.ts', setup);
+  const workersOf = ({ workers, concurrency }: WorkerSetting): Promise<RoleProcess[]> =>
+    Promise.all(
+      Array.from({ length: workers }, () =>
+        start('worker', './bullmq-worker.ts', {
+          socketPath,
+          queue: QUEUE,
+          concurrency,
+        } satisfies WorkerSetup),
+      ),
+    );
+  const systemWith = (workers: readonly RoleProcess[]): SystemUnderTest => ({
+    submitter,
+    processes: [{ name: 'redis', pid: redis.pid }, ...workers, submitter],
+  });
+
+  const best = SETTINGS.map(() => 0);
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    for (const [index, setting] of SETTINGS.entries()) {
+      const workers = await workersOf(setting);
+      const system = systemWith(workers);
+      await warmUp(system, numbers, window, TRY_WARM_UP_MS);
+      const { perSecond } = await runRound(system, { first: numbers.take(TRY_JOBS), jobs: TRY_JOBS, window });
+      best[index] = Math.max(best[index] ?? 0, perSecond);
+      await Promise.all(workers.map((worker) => worker.stop()));
+    }
+  }
+  const tried = SETTINGS.map((setting, index) => ({
+    ...setting,
+    perSecond: Math.round(best[index] as number),
+  }));
+  const setting = SETTINGS[best.indexOf(Math.max(...best))] as WorkerSetting;
+  return { ...systemWith(await workersOf(setting)), setting, tried };
+}

@@ -1,0 +1,106 @@
+/**
+ * Scenario "throughput": no-op jobs per second through Dibs and through BullMQ, in turn, on the same machine and the same
+ * Redis settings.
+ *
+ * Both sides: 200 bytes of JSON in, 200 bytes of JSON out, results kept in Redis, and a submitter that is told of every
+ * completion with its result. Only completions the submitter saw count; one missing, doubled or wrong fails the bench.
+ *
+ *   options.ts   what it can be told           round.ts     one measured round
+ *   dibs-side.ts, peer-side.ts  the processes  warm-up.ts   until the code is compiled
+ *   summary.ts   medians, bottleneck           report.ts    table and JSON
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findServerBinary } from '../../runtime/redis/server-binary.ts';
+import { withCleanup } from '../support/cleanup.ts';
+import { nameProfiles } from '../support/profiles.ts';
+import { startDibs } from './dibs-side.ts';
+import { USAGE, throughputOptions } from './options.ts';
+import type { Side, ThroughputOptions } from './options.ts';
+import { startPeer } from './peer-side.ts';
+import type { PeerSystem } from './peer-side.ts';
+import { jsonReport, tableReport } from './report.ts';
+import type { Report } from './report.ts';
+import { runRound } from './round.ts';
+import type { Round, SystemUnderTest } from './round.ts';
+import { ratios, summarise } from './summary.ts';
+import { JobNumbers, warmUp } from './warm-up.ts';
+
+/** A round takes about this long. */
+const ROUND_MS = 4000;
+
+/** Exit code. */
+export async function throughput(argv: readonly string[]): Promise<number> {
+  let options: ThroughputOptions;
+  try {
+    options = throughputOptions(argv);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}\n`);
+    return 2;
+  }
+  const report = await measure(options);
+  process.stdout.write(options.output === 'json' ? `${jsonReport(report)}\n` : tableReport(report));
+  return 0;
+}
+
+async function measure(options: ThroughputOptions): Promise<Report> {
+  const measured = await withCleanup(async (cleanup) => {
+    const folder = await mkdtemp(join(tmpdir(), 'dibs-bench-'));
+    cleanup.add(() => rm(folder, { recursive: true, force: true }));
+    const numbers = new JobNumbers();
+    const { window } = options;
+    const systems: Partial<Record<Side, SystemUnderTest>> = {};
+    const jobs: Partial<Record<Side, number>> = {};
+    let peer: PeerSystem | undefined;
+    for (const side of options.sides) {
+      const own = join(folder, side);
+      await mkdir(own);
+      say(`starting ${side}`);
+      if (side === 'dibs') systems.dibs = await startDibs(own, options, cleanup);
+      else systems.peer = peer = await startPeer(own, numbers, window, cleanup);
+      const perSecond = await warmUp(systems[side] as SystemUnderTest, numbers, window);
+      jobs[side] = options.jobs ?? Math.max(1000, Math.round((perSecond * ROUND_MS) / 1e6) * 1000);
+      say(`${side} is warm: ${Math.round(perSecond)} jobs/s`);
+    }
+
+    const rounds: Record<Side, Round[]> = { dibs: [], peer: [] };
+    for (let number = 0; number < options.rounds; number++) {
+      // Whoever goes first changes, so that a machine that slows down or recovers favours neither.
+      const order = number % 2 === 0 ? options.sides : options.sides.toReversed();
+      for (const side of order) {
+        const count = jobs[side] as number;
+        const round = await runRound(systems[side] as SystemUnderTest, {
+          first: numbers.take(count),
+          jobs: count,
+          window,
+        });
+        rounds[side].push(round);
+        const others = round.foreignCores.toFixed(1);
+        say(
+          `round ${number + 1}, ${side}: ${Math.round(round.perSecond)} jobs/s (others used ${others} cores)`,
+        );
+      }
+    }
+    const pids = new Map((systems.dibs?.processes ?? []).map(({ pid, name }) => [pid, name]));
+    return { rounds, setting: peer?.setting, tried: peer?.tried ?? [], pids };
+  });
+  if (options.profileTo !== undefined) await nameProfiles(options.profileTo, measured.pids);
+
+  const { rounds, setting, tried } = measured;
+  const cores = availableParallelism();
+  return {
+    options,
+    dibs: rounds.dibs.length === 0 ? undefined : summarise(rounds.dibs, cores),
+    peer: rounds.peer.length === 0 ? undefined : summarise(rounds.peer, cores),
+    ratioSpread: ratios(rounds),
+    setting,
+    tried,
+    redis: (await findServerBinary()).version,
+    cores,
+  };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
