@@ -96,7 +96,11 @@ class Agent implements AgentService {
     this.#o = options;
     this.#now = options.now ?? (() => performance.now());
     this.#random = options.random ?? Math.random;
-    this.#drain = new DrainControl({ log: options.log, timeoutMs: options.config.drainTimeoutMs, parts: this.#drainParts() });
+    this.#drain = new DrainControl({
+      log: options.log,
+      timeoutMs: options.config.drainTimeoutMs,
+      parts: this.#drainParts(),
+    });
     this.ended = this.#drain.ended.then((outcome) => endOf(outcome, this.#linkEnd, this.#coordinatorLost));
   }
 
@@ -136,7 +140,10 @@ class Agent implements AgentService {
     const { config, log } = this.#o;
     await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
     const socket = controlPath(config.stateDir);
-    const lock = await takeLock(config.stateDir, async () => (await askAgent(socket, 'status')) !== undefined);
+    const lock = await takeLock(
+      config.stateDir,
+      async () => (await askAgent(socket, 'status')) !== undefined,
+    );
     this.#onClose(() => lock.release());
     const control = new ControlServer(socket, (command) => this.#command(command));
     await control.start();
@@ -144,7 +151,11 @@ class Agent implements AgentService {
 
     const parts = await this.#assemble();
     this.#parts = parts;
-    const statusFile = new StatusFile(config.stateDir, () => this.status(), (err) => log.warn({ err }, 'status file'));
+    const statusFile = new StatusFile(
+      config.stateDir,
+      () => this.status(),
+      (err) => log.warn({ err }, 'status file'),
+    );
     statusFile.start();
     this.#onClose(() => statusFile.stop());
     const startedAt = this.#now();
@@ -174,14 +185,18 @@ class Agent implements AgentService {
     const credentials = channelCredentials(config.tls);
     const token = tokenReader(config.token);
 
-    const cache = new BlobCache({ folder: join(config.cacheDir, 'artifacts'), maxBytes: config.cacheMaxBytes });
+    const cache = new BlobCache({
+      folder: join(config.cacheDir, 'artifacts'),
+      maxBytes: config.cacheMaxBytes,
+    });
     const artifacts = new CoordinatorArtifacts({ address: () => link.address, credentials, token, cache });
     this.#onClose(() => artifacts.close());
     const probing = probeHardware(config.stateDir);
     let gpuUuids: readonly string[] = [];
     const { types, executors, cacheDir } = config;
     const host =
-      this.#o.createHost?.(artifacts) ?? ownHost({ types, executors, cacheDir, artifacts, log, gpuUuids: () => gpuUuids });
+      this.#o.createHost?.(artifacts) ??
+      ownHost({ types, executors, cacheDir, artifacts, log, gpuUuids: () => gpuUuids });
     this.#onClose(() => host.stop());
     await host.start();
     const { hardware, missing } = await probing;
@@ -189,7 +204,8 @@ class Agent implements AgentService {
     for (const { probe, reason } of missing) log.warn({ probe, reason }, 'hardware probe');
 
     // An agent that leaves after its first job asks for that one only.
-    const [wishedSlots, prefetch] = config.exit.afterJobs === undefined ? [config.slots, config.prefetch] : [1, 0];
+    const [wishedSlots, prefetch] =
+      config.exit.afterJobs === undefined ? [config.slots, config.prefetch] : [1, 0];
     const tally = new ThroughputTally();
     const outbox = new Outbox({ now, credits: () => claims.nextCredits() });
     const offering = new Offering({
@@ -204,7 +220,18 @@ class Agent implements AgentService {
     if (offered.length === 0) log.warn({}, 'this agent offers nothing');
     const slots = new Slots(planSlots(wishedSlots, hardware.cpuCores, offered), maxAhead(prefetch));
     const credits = new CreditBook();
-    const claims = new Claims({ slots, credits, host, executors: offered, outbox, unacked, tally, prefetch, log, now });
+    const claims = new Claims({
+      slots,
+      credits,
+      host,
+      executors: offered,
+      outbox,
+      unacked,
+      tally,
+      prefetch,
+      log,
+      now,
+    });
     this.#onClose(() => claims.stop());
 
     const vitals = new Vitals({
@@ -267,7 +294,18 @@ class Agent implements AgentService {
       },
     });
     this.#onClose(() => link.stop());
-    return { agentId: identity.agentId, name, version, slots, claims, offering, link, unacked, tally, outbox };
+    return {
+      agentId: identity.agentId,
+      name,
+      version,
+      slots,
+      claims,
+      offering,
+      link,
+      unacked,
+      tally,
+      outbox,
+    };
   }
 
   async #openUnacked(): Promise<UnackedCompletions> {

@@ -11,7 +11,15 @@ import { z } from 'zod';
 import { ConfigError } from '../runtime/config-error.ts';
 import { defineSettings } from '../runtime/config.ts';
 import type { Values } from '../runtime/config.ts';
-import { byteSize, duration, text, textList, textMap, toggle, wholeNumber } from '../runtime/setting-types.ts';
+import {
+  byteSize,
+  duration,
+  text,
+  textList,
+  textMap,
+  toggle,
+  wholeNumber,
+} from '../runtime/setting-types.ts';
 import { DEFAULT_GRPC_PORT } from '../sdk/common/defaults.ts';
 import { labelProblems } from './capabilities/labels.ts';
 import type { Prefetch } from './claim/ahead.ts';
@@ -42,7 +50,8 @@ export interface AgentConfig {
   readonly onCoordinatorLost: LostPolicy;
 }
 
-const autoOr = (min: number): z.ZodType<number | 'auto'> => z.union([z.literal('auto'), wholeNumber(min)], { error: `must be auto or a whole number from ${min}` });
+const autoOr = (min: number): z.ZodType<number | 'auto'> =>
+  z.union([z.literal('auto'), wholeNumber(min)], { error: `must be auto or a whole number from ${min}` });
 
 export const agentSettings = defineSettings({
   coordinator: {
@@ -61,7 +70,11 @@ export const agentSettings = defineSettings({
     doc: 'Folder for artifacts and the folders of jobs. $XDG_CACHE_HOME/dibs/agent by default.',
     env: 'CACHE_DIRECTORY',
   },
-  cacheSize: { schema: byteSize, default: '10GiB', doc: 'Most the artifact cache keeps; the least recently used go first.' },
+  cacheSize: {
+    schema: byteSize,
+    default: '10GiB',
+    doc: 'Most the artifact cache keeps; the least recently used go first.',
+  },
   slots: {
     schema: autoOr(1),
     default: 'auto',
@@ -72,15 +85,23 @@ export const agentSettings = defineSettings({
     default: 'auto',
     doc: 'Jobs of a type that may wait here beyond those that run; auto = what its slots finish in 20 ms, at most 64.',
   },
-  types: { schema: text, default: 'all', doc: 'Built-in executors to offer: types and patterns such as image.*,text.count, or all.' },
+  types: {
+    schema: text,
+    default: 'all',
+    doc: 'Built-in executors to offer: types and patterns such as image.*,text.count, or all.',
+  },
   executor: { schema: textList, default: '', doc: 'Paths of modules with executors of your own.' },
   label: { schema: textMap, default: '', doc: 'Labels jobs may ask for: zone=eu,disk=ssd.' },
   token: { schema: text, doc: 'Bearer token for the coordinator.', secret: true },
   tls: { schema: toggle, default: false, doc: 'Connect with TLS, trusting the roots of the system.' },
-  tlsCa: { schema: text, doc: 'PEM file with the root to trust in place of the system\'s; implies TLS.' },
+  tlsCa: { schema: text, doc: "PEM file with the root to trust in place of the system's; implies TLS." },
   tlsCert: { schema: text, doc: 'PEM file with the client certificate; implies TLS.' },
   tlsKey: { schema: text, doc: 'PEM file with the key of the client certificate.' },
-  drainTimeout: { schema: duration, default: '10m', doc: 'Time running jobs have to finish in a drain before they are handed back.' },
+  drainTimeout: {
+    schema: duration,
+    default: '10m',
+    doc: 'Time running jobs have to finish in a drain before they are handed back.',
+  },
   exitAfterIdle: { schema: duration, doc: 'Leave after this time without a job.' },
   exitAfterJob: { schema: toggle, default: false, doc: 'Take one job, then leave.' },
   exitAfterUptime: { schema: duration, doc: 'Drain after this time.' },
@@ -94,7 +115,11 @@ export const agentSettings = defineSettings({
 export type AgentSettingValues = Values<typeof agentSettings>;
 
 /** `tokenFile` is where the token came from, when it came from a file: it is read again for each connection. */
-export function agentConfig(values: AgentSettingValues, tokenFile = '', env: NodeJS.ProcessEnv = process.env): AgentConfig {
+export function agentConfig(
+  values: AgentSettingValues,
+  tokenFile = '',
+  env: NodeJS.ProcessEnv = process.env,
+): AgentConfig {
   const problems = labelProblems(values.label);
   let coordinators: string[] = [];
   try {
@@ -102,7 +127,8 @@ export function agentConfig(values: AgentSettingValues, tokenFile = '', env: Nod
   } catch (error) {
     problems.push((error as Error).message);
   }
-  if ((values.tlsCert === undefined) !== (values.tlsKey === undefined)) problems.push('tls-cert and tls-key go together');
+  if ((values.tlsCert === undefined) !== (values.tlsKey === undefined))
+    problems.push('tls-cert and tls-key go together');
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     coordinators,
@@ -116,7 +142,12 @@ export function agentConfig(values: AgentSettingValues, tokenFile = '', env: Nod
     executors: values.executor,
     labels: values.label,
     token: { token: values.token ?? '', file: tokenFile },
-    tls: { enabled: values.tls, ca: values.tlsCa ?? '', cert: values.tlsCert ?? '', key: values.tlsKey ?? '' },
+    tls: {
+      enabled: values.tls,
+      ca: values.tlsCa ?? '',
+      cert: values.tlsCert ?? '',
+      key: values.tlsKey ?? '',
+    },
     drainTimeoutMs: values.drainTimeout,
     exit: {
       afterIdleMs: values.exitAfterIdle,

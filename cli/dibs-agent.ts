@@ -35,11 +35,18 @@ const program = new Command('dibs-agent')
   .configureHelp({ sortSubcommands: false })
   .exitOverride();
 
-const start = program.command('start').description('run the agent in the foreground; the first SIGTERM drains, the second hands back');
+const start = program
+  .command('start')
+  .description('run the agent in the foreground; the first SIGTERM drains, the second hands back');
 settingsAsFlags(start);
 start
   .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS))
-  .addOption(new Option('--log-format <format>', 'json lines or short ones; short on a terminal').choices(['json', 'short']))
+  .addOption(
+    new Option('--log-format <format>', 'json lines or short ones; short on a terminal').choices([
+      'json',
+      'short',
+    ]),
+  )
   .action(async (flags: Flags) => {
     const exitCode = await run(flags);
     // Everything is closed; a handle an executor's module left open must not keep the process.
@@ -57,7 +64,9 @@ for (const [command, description] of [
     .command(command)
     .description(description)
     .addOption(new Option('--state-dir <folder>', agentSettings.stateDir.doc))
-    .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'));
+    .addOption(
+      new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'),
+    );
   if (command === 'drain' || command === 'stop') sub.option('--no-wait', 'do not wait until it is gone');
   sub.action(async (flags: Flags) => {
     process.exitCode = await tell(command, flags);
@@ -70,10 +79,14 @@ program
   .command('show')
   .description('print each setting, its value and where it comes from')
   .action(() => {
-    for (const { key, value, source } of load({}).shown) print(`${key.padEnd(22)} ${value.padEnd(30)} ${source}`);
+    for (const { key, value, source } of load({}).shown)
+      print(`${key.padEnd(22)} ${value.padEnd(30)} ${source}`);
   });
 
-program.command('version').description('print the version').action(() => print(programVersion()));
+program
+  .command('version')
+  .description('print the version')
+  .action(() => print(programVersion()));
 
 try {
   await program.parseAsync();
@@ -95,7 +108,10 @@ async function run(flags: Flags): Promise<ExitCode> {
   });
   await agent.start();
   const { agentId, slots, executors } = agent.status();
-  log.info({ agentId, slots: slots.total, executors: executors.map(({ type }) => type), stateDir: config.stateDir }, 'agent is up');
+  log.info(
+    { agentId, slots: slots.total, executors: executors.map(({ type }) => type), stateDir: config.stateDir },
+    'agent is up',
+  );
   const { exitCode, reason } = await agent.ended;
   removeHooks();
   log.info({ reason, exitCode }, 'agent has ended');
@@ -116,12 +132,22 @@ async function tell(command: ControlCommand, flags: Flags): Promise<ExitCode> {
   return ExitCode.OK;
 }
 
-function load(flags: Flags): { config: AgentConfig; warnings: readonly string[]; shown: ReturnType<typeof loadConfig>['shown'] } {
+function load(flags: Flags): {
+  config: AgentConfig;
+  warnings: readonly string[];
+  shown: ReturnType<typeof loadConfig>['shown'];
+} {
   const named = process.env['DIBS_CONFIG'];
   const files = readConfigFiles(configPaths('agent'), named === '' ? undefined : named);
   const labels = flags['label'] === undefined ? undefined : labelsOf(flags['label'] as string[]);
-  if (flags['label'] !== undefined && labels === undefined) throw new ConfigError(['label (flag --label) must be key=value']);
-  const loaded = loadConfig(agentSettings, { flags: { ...flags, label: labels }, env: process.env, files, knownEnv: KNOWN_ENV });
+  if (flags['label'] !== undefined && labels === undefined)
+    throw new ConfigError(['label (flag --label) must be key=value']);
+  const loaded = loadConfig(agentSettings, {
+    flags: { ...flags, label: labels },
+    env: process.env,
+    files,
+    knownEnv: KNOWN_ENV,
+  });
   const tokenFile = (flags['tokenFile'] as string | undefined) ?? process.env['DIBS_TOKEN_FILE'] ?? '';
   return { config: agentConfig(loaded.values, tokenFile), warnings: loaded.warnings, shown: loaded.shown };
 }
@@ -140,13 +166,27 @@ function settingsAsFlags(command: Command): void {
     const flag = `--${kebab(name)}`;
     const value = toggles.includes(name) ? '' : ' <value>';
     const option = new Option(`${flag}${value}`, setting.doc);
-    if (lists.includes(name)) option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
+    if (lists.includes(name))
+      option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
     command.addOption(option);
-    if ('secret' in setting) command.addOption(new Option(`${flag}-file <path>`, `File that holds it: ${setting.doc}`));
+    if ('secret' in setting)
+      command.addOption(new Option(`${flag}-file <path>`, `File that holds it: ${setting.doc}`));
   }
 }
 
-function table({ pid, agentId, name, version, state, startedAt, link, slots, jobs, executors, notOffered }: AgentSnapshot): string {
+function table({
+  pid,
+  agentId,
+  name,
+  version,
+  state,
+  startedAt,
+  link,
+  slots,
+  jobs,
+  executors,
+  notOffered,
+}: AgentSnapshot): string {
   const trouble = link.lastError === '' ? '' : ` (${link.lastError})`;
   return [
     `agent      ${name} ${agentId} (process ${pid}, version ${version}, since ${startedAt})`,
@@ -154,7 +194,10 @@ function table({ pid, agentId, name, version, state, startedAt, link, slots, job
     `link       ${link.state} ${link.coordinator}${trouble}`,
     `slots      ${slots.running} of ${slots.total} running, ${slots.waiting} waiting`,
     `jobs       ${jobs.held} held, ${jobs.finished} finished, ${jobs.refused} refused, ${jobs.wasted} wasted, ${jobs.unconfirmed} unconfirmed`,
-    ...executors.map((one) => `executor   ${one.type} ×${one.concurrency} ${one.isolation}, ${one.costPerSecond.toPrecision(3)} cost/s`),
+    ...executors.map(
+      (one) =>
+        `executor   ${one.type} ×${one.concurrency} ${one.isolation}, ${one.costPerSecond.toPrecision(3)} cost/s`,
+    ),
     ...notOffered.map(({ type, reason }) => `left out   ${type}: ${reason}`),
   ].join('\n');
 }

@@ -9,5 +9,10 @@ export function advertisement(about: {
   readonly hardware: HardwareInfo;
   readonly slots: number;
 }): Advertisement {
-  return { executors: about.executors.map((one) => ({ ...one })), labels: about.labels, hardware: about.hardware, slots: about.slots };
+  return {
+    executors: about.executors.map((one) => ({ ...one })),
+    labels: about.labels,
+    hardware: about.hardware,
+    slots: about.slots,
+  };
 }

@@ -7,12 +7,16 @@ const MAX_VALUE = 256;
 export function labelProblems(labels: Readonly<Record<string, string>>): string[] {
   return Object.entries(labels).flatMap(([key, value]) => [
     ...(KEY.test(key) ? [] : [`label: "${key}" is not a key (letters, digits and . _ - /, at most 63)`]),
-    ...(value.length <= MAX_VALUE ? [] : [`label: the value of "${key}" has more than ${MAX_VALUE} characters`]),
+    ...(value.length <= MAX_VALUE
+      ? []
+      : [`label: the value of "${key}" has more than ${MAX_VALUE} characters`]),
   ]);
 }
 
 /** From repeated `key=value` flags; the last of a key counts. Undefined for one without "=". */
 export function labelsOf(flags: readonly string[]): Record<string, string> | undefined {
   if (!flags.every((flag) => flag.includes('='))) return undefined;
-  return Object.fromEntries(flags.map((flag) => [flag.slice(0, flag.indexOf('=')), flag.slice(flag.indexOf('=') + 1)]));
+  return Object.fromEntries(
+    flags.map((flag) => [flag.slice(0, flag.indexOf('=')), flag.slice(flag.indexOf('=') + 1)]),
+  );
 }

@@ -26,7 +26,10 @@ export function selectExecutors(
   return { offered, left };
 }
 
-function lacks(executor: ExecutorDescription, gpus: readonly Pick<GpuInfo, 'vramBytes'>[]): string | undefined {
+function lacks(
+  executor: ExecutorDescription,
+  gpus: readonly Pick<GpuInfo, 'vramBytes'>[],
+): string | undefined {
   if (executor.gpus > gpus.length) return `needs ${executor.gpus} GPUs, ${gpus.length} are visible`;
   const roomy = gpus.filter(({ vramBytes }) => vramBytes >= executor.vramBytes).length;
   const needed = Math.max(executor.gpus, executor.vramBytes > 0 ? 1 : 0);

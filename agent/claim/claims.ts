@@ -72,7 +72,8 @@ export class Claims implements HeldJobPort {
     this.#executors = new Map(options.executors.map((executor) => [executor.type, executor]));
     this.#announcer = new Announcer((job) => this.#announce(job));
     this.#idleSince = options.now();
-    for (const [type, executor] of this.#executors) options.slots.setAhead(type, aheadOf(options.prefetch, executor, undefined));
+    for (const [type, executor] of this.#executors)
+      options.slots.setAhead(type, aheadOf(options.prefetch, executor, undefined));
   }
 
   get counts(): ClaimCounts {
@@ -171,7 +172,8 @@ export class Claims implements HeldJobPort {
   /** Claims no more; what has not started goes back at once, what runs goes on. */
   drain(): void {
     this.#draining = true;
-    for (const job of this.#queue.all()) this.#giveBack(job, { reason: 'DRAINING', message: 'The agent leaves before it could start.' });
+    for (const job of this.#queue.all())
+      this.#giveBack(job, { reason: 'DRAINING', message: 'The agent leaves before it could start.' });
     this.#o.outbox.creditsChanged();
   }
 
@@ -212,7 +214,8 @@ export class Claims implements HeldJobPort {
 
   emitJobs(job: HeldJob, batch: number, inputsJson: readonly string[]): Promise<void> {
     const bytes = bytesOf(inputsJson);
-    if (bytes > MAX_EMIT_BYTES) return Promise.reject(new Error(`emitJobs: ${bytes} bytes at once, at most ${MAX_EMIT_BYTES}`));
+    if (bytes > MAX_EMIT_BYTES)
+      return Promise.reject(new Error(`emitJobs: ${bytes} bytes at once, at most ${MAX_EMIT_BYTES}`));
     const emit = { jobId: job.jobId, token: job.token, batch, inputsJson };
     (job.emits ??= []).push(emit);
     this.#o.outbox.emitted(emit, bytes);
@@ -309,7 +312,10 @@ export class Claims implements HeldJobPort {
 
   /** The claim is over without a word from us (4). */
   #lose(job: HeldJob, why: string): void {
-    this.#o.log.warn({ jobId: job.jobId, capability: job.offer.type, reason: why }, 'lease lost; the job is stopped');
+    this.#o.log.warn(
+      { jobId: job.jobId, capability: job.offer.type, reason: why },
+      'lease lost; the job is stopped',
+    );
     this.#drop(job, 'lease_lost');
   }
 
@@ -353,7 +359,10 @@ export class Claims implements HeldJobPort {
 
   #wasted(jobId: string, result: JobResult, reason: string): void {
     this.#counts.wasted += 1;
-    this.#o.log.warn({ jobId, reason, durationMs: result.runMs, verdict: result.verdict }, 'result refused; the work was wasted');
+    this.#o.log.warn(
+      { jobId, reason, durationMs: result.runMs, verdict: result.verdict },
+      'result refused; the work was wasted',
+    );
   }
 }
 

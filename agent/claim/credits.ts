@@ -50,7 +50,8 @@ export class CreditBook {
     let news = total !== this.#saidTotal;
     for (const type of slots.types()) {
       if (news) break;
-      news = (open ? slots.free(type) : 0) !== (this.#said.get(type) ?? -1) - (this.#seenByType.get(type) ?? 0);
+      news =
+        (open ? slots.free(type) : 0) !== (this.#said.get(type) ?? -1) - (this.#seenByType.get(type) ?? 0);
     }
     if (!news) return undefined;
     const byType: { [type: string]: number } = {};

@@ -13,12 +13,18 @@ export interface PlannedExecutor {
   readonly isolation: 'process' | 'inline';
 }
 
-export function planSlots(wish: number | 'auto', cores: number, executors: readonly PlannedExecutor[]): SlotGroup[] {
+export function planSlots(
+  wish: number | 'auto',
+  cores: number,
+  executors: readonly PlannedExecutor[],
+): SlotGroup[] {
   if (wish !== 'auto') return [{ total: wish, types: executors }];
   const isolated = executors.filter(({ isolation }) => isolation === 'process');
   const inline = executors.filter(({ isolation }) => isolation === 'inline');
   return [
-    ...(isolated.length === 0 ? [] : [{ total: Math.max(1, cores, mostParallel(isolated)), types: isolated }]),
+    ...(isolated.length === 0
+      ? []
+      : [{ total: Math.max(1, cores, mostParallel(isolated)), types: isolated }]),
     ...(inline.length === 0 ? [] : [{ total: mostParallel(inline), types: inline }]),
   ];
 }

@@ -85,7 +85,8 @@ export class Slots {
     slots.promised = Math.max(slots.promised, bounded);
     const { group } = slots;
     group.ahead = 0;
-    for (const each of this.#types.values()) if (each.group === group) group.ahead = Math.max(group.ahead, each.ahead);
+    for (const each of this.#types.values())
+      if (each.group === group) group.ahead = Math.max(group.ahead, each.ahead);
     group.promised = Math.max(group.promised, group.ahead);
   }
 

@@ -55,7 +55,10 @@ export class DrainControl {
     if (this.#go('drain') !== 'serving') return;
     this.#log.info({ reason, timeoutMs: this.#timeoutMs }, 'draining: no new jobs, held ones finish');
     this.#parts.announce(reason, this.#timeoutMs);
-    this.#deadline = setTimeout(() => this.#force('the drain deadline has passed', 'deadline'), this.#timeoutMs);
+    this.#deadline = setTimeout(
+      () => this.#force('the drain deadline has passed', 'deadline'),
+      this.#timeoutMs,
+    );
     void this.#parts.finishHeld().then(() => {
       if (this.#state === 'draining') void this.#close('idle');
     });

@@ -11,10 +11,14 @@ export interface AgentEnd {
 
 export function endOf(outcome: DrainOutcome, link: LinkEnd | undefined, coordinatorLost: boolean): AgentEnd {
   if (link?.kind === 'refused') {
-    return { exitCode: ExitCode.CREDENTIAL_REFUSED, reason: `the coordinator refused the credential (${link.detail})` };
+    return {
+      exitCode: ExitCode.CREDENTIAL_REFUSED,
+      reason: `the coordinator refused the credential (${link.detail})`,
+    };
   }
   if (coordinatorLost) return { exitCode: ExitCode.UNAVAILABLE, reason: 'no coordinator could be reached' };
   if (outcome === 'drained') return { exitCode: ExitCode.OK, reason: 'drained' };
-  if (outcome === 'deadline') return { exitCode: ExitCode.TIMEOUT, reason: 'the drain deadline passed; jobs were handed back' };
+  if (outcome === 'deadline')
+    return { exitCode: ExitCode.TIMEOUT, reason: 'the drain deadline passed; jobs were handed back' };
   return { exitCode: ExitCode.INTERRUPTED, reason: 'stopped at once; jobs were handed back' };
 }

@@ -21,7 +21,8 @@ export interface ExitView {
 export function whyLeave(rules: ExitRules, view: ExitView, now: number): string | undefined {
   const { afterIdleMs, afterJobs, afterUptimeMs } = rules;
   if (afterJobs !== undefined && view.finished >= afterJobs) return `finished ${view.finished} jobs`;
-  if (afterUptimeMs !== undefined && now - view.startedAt >= afterUptimeMs) return `up for ${afterUptimeMs} ms`;
+  if (afterUptimeMs !== undefined && now - view.startedAt >= afterUptimeMs)
+    return `up for ${afterUptimeMs} ms`;
   if (afterIdleMs !== undefined && view.idleSince !== undefined && now - view.idleSince >= afterIdleMs) {
     return `idle for ${afterIdleMs} ms`;
   }

@@ -11,7 +11,12 @@ export class ExitTimer {
   readonly #now: () => number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { rules: ExitRules; view: () => ExitView; leave: (reason: string) => void; now: () => number }) {
+  constructor(options: {
+    rules: ExitRules;
+    view: () => ExitView;
+    leave: (reason: string) => void;
+    now: () => number;
+  }) {
     this.#rules = options.rules;
     this.#view = options.view;
     this.#leave = options.leave;

@@ -14,7 +14,10 @@ export async function bounded<T>(probe: () => Promise<T>, fallback: T, ms: numbe
   });
   const answer = probe().then(
     (value): Bounded<T> => ({ value, failed: undefined }),
-    (error: unknown): Bounded<T> => ({ value: fallback, failed: error instanceof Error ? error.message : String(error) }),
+    (error: unknown): Bounded<T> => ({
+      value: fallback,
+      failed: error instanceof Error ? error.message : String(error),
+    }),
   );
   const first = await Promise.race([answer, timeout]);
   clearTimeout(timer);

@@ -10,7 +10,11 @@ export function gpuSlots(gpuCount: number, gpusPerJob: number): number {
 }
 
 /** Variables for one slot; empty on a box without GPUs. */
-export function gpuEnvironment(uuids: readonly string[], gpusPerJob: number, slot: number): Record<string, string> {
+export function gpuEnvironment(
+  uuids: readonly string[],
+  gpusPerJob: number,
+  slot: number,
+): Record<string, string> {
   if (uuids.length === 0) return {};
   const mine = uuids.slice(slot * gpusPerJob, slot * gpusPerJob + gpusPerJob);
   return { CUDA_VISIBLE_DEVICES: mine.join(',') };

@@ -15,7 +15,10 @@ export interface GpuInfo {
   readonly driver: string;
 }
 
-const QUERY = ['--query-gpu=uuid,name,memory.total,memory.free,driver_version', '--format=csv,noheader,nounits'];
+const QUERY = [
+  '--query-gpu=uuid,name,memory.total,memory.free,driver_version',
+  '--format=csv,noheader,nounits',
+];
 const MIB = 1024 * 1024;
 const run = promisify(execFile);
 
@@ -46,7 +49,9 @@ export function visibleGpus(gpus: readonly GpuInfo[], visible: string | undefine
   if (visible === undefined) return [...gpus];
   const chosen: GpuInfo[] = [];
   for (const entry of visible.split(',').map((part) => part.trim())) {
-    const gpu = /^\d+$/.test(entry) ? gpus[Number(entry)] : gpus.find(({ uuid }) => entry !== '' && uuid.startsWith(entry));
+    const gpu = /^\d+$/.test(entry)
+      ? gpus[Number(entry)]
+      : gpus.find(({ uuid }) => entry !== '' && uuid.startsWith(entry));
     if (gpu === undefined || chosen.includes(gpu)) break;
     chosen.push(gpu);
   }

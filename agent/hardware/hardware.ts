@@ -33,7 +33,10 @@ export interface HardwareReport {
   readonly missing: readonly { readonly probe: string; readonly reason: string }[];
 }
 
-export async function probeHardware(folder: string, environment: NodeJS.ProcessEnv = process.env): Promise<HardwareReport> {
+export async function probeHardware(
+  folder: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<HardwareReport> {
   const [cpu, memory, disk, os, gpus] = await Promise.all([
     bounded(probeCpu, knownCpu(), PROBE_MS),
     bounded(probeMemory, knownMemory(), PROBE_MS),
@@ -54,6 +57,8 @@ export async function probeHardware(folder: string, environment: NodeJS.ProcessE
       diskFreeBytes: disk.value.freeBytes,
       osRelease: os.value.release,
     },
-    missing: Object.entries(probes).flatMap(([probe, { failed }]) => (failed === undefined ? [] : [{ probe, reason: failed }])),
+    missing: Object.entries(probes).flatMap(([probe, { failed }]) =>
+      failed === undefined ? [] : [{ probe, reason: failed }],
+    ),
   };
 }

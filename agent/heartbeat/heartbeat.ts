@@ -50,7 +50,11 @@ export class HeartbeatLoop {
   #timer: NodeJS.Timeout | undefined;
   #intervalMs = DEFAULT_HEARTBEAT_MS;
 
-  constructor(options: { sources: HeartbeatSources; send: (heartbeat: Heartbeat) => void; random: () => number }) {
+  constructor(options: {
+    sources: HeartbeatSources;
+    send: (heartbeat: Heartbeat) => void;
+    random: () => number;
+  }) {
     this.#sources = options.sources;
     this.#send = options.send;
     this.#random = options.random;

@@ -68,7 +68,11 @@ export class Telemetry {
       bounded(async () => (await si.currentLoad()).currentLoad / 100, last.cpuLoad, PROBE_MS),
       bounded(probeMemory, last.memory, PROBE_MS),
       bounded(() => probeDisk(folder), { freeBytes: last.diskFreeBytes }, PROBE_MS),
-      bounded(() => (hasGpus ? probeGpus(environment ?? process.env, PROBE_MS) : Promise.resolve([])), [...last.gpus], PROBE_MS),
+      bounded(
+        () => (hasGpus ? probeGpus(environment ?? process.env, PROBE_MS) : Promise.resolve([])),
+        [...last.gpus],
+        PROBE_MS,
+      ),
       bounded(() => processUsage(processes()), [...last.processes], PROBE_MS),
     ]);
     this.#latest = {

@@ -17,7 +17,9 @@ export async function processUsage(processes: ReturnType<JobHost['processes']>):
   const found = await Promise.all(
     processes.map(async ({ pid, type, jobId }) => {
       const stats = await pidusage(pid).catch(() => undefined);
-      return stats === undefined ? [] : [{ pid, type, jobId, cpu: stats.cpu / 100, memoryBytes: stats.memory }];
+      return stats === undefined
+        ? []
+        : [{ pid, type, jobId, cpu: stats.cpu / 100, memoryBytes: stats.memory }];
     }),
   );
   return found.flat();

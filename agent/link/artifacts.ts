@@ -24,7 +24,12 @@ import type { BlobCache } from './blob-cache.ts';
 const ATTEMPTS = 4;
 const RETRY_MS = 500;
 const CHUNK_BYTES = 256 * 1024;
-const PASSING: readonly number[] = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.ABORTED, status.CANCELLED];
+const PASSING: readonly number[] = [
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.ABORTED,
+  status.CANCELLED,
+];
 
 export interface CoordinatorArtifactsOptions {
   readonly address: () => string;
@@ -99,7 +104,8 @@ export class CoordinatorArtifacts implements ArtifactGateway {
       });
     });
     const { ref: stored } = await answer;
-    if (stored !== null && stored.id !== ref.id) throw new Error(`stored as ${stored.id}, expected ${ref.id}`);
+    if (stored !== null && stored.id !== ref.id)
+      throw new Error(`stored as ${stored.id}, expected ${ref.id}`);
   }
 
   async #retrying<T>(work: () => Promise<T>): Promise<T> {
@@ -118,7 +124,10 @@ export class CoordinatorArtifacts implements ArtifactGateway {
     const address = this.#o.address();
     if (this.#client?.address !== address) {
       this.close();
-      this.#client = { address, client: makeClient(artifactService, address, this.#o.credentials, clientOptions) };
+      this.#client = {
+        address,
+        client: makeClient(artifactService, address, this.#o.credentials, clientOptions),
+      };
     }
     return this.#client.client;
   }

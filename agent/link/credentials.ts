@@ -18,7 +18,8 @@ export interface TlsFiles {
 export function channelCredentials(tls: TlsFiles): ChannelCredentials {
   const wanted = tls.enabled || tls.ca !== '' || tls.cert !== '';
   if (!wanted) return credentials.createInsecure();
-  if ((tls.cert === '') !== (tls.key === '')) throw new Error('tls: a client certificate needs its key, and the other way round');
+  if ((tls.cert === '') !== (tls.key === ''))
+    throw new Error('tls: a client certificate needs its key, and the other way round');
   const read = (path: string): Buffer | null => (path === '' ? null : readFileSync(path));
   return credentials.createSsl(read(tls.ca), read(tls.key), read(tls.cert));
 }

@@ -22,7 +22,8 @@ export async function loadIdentity(stateDir: string): Promise<Identity> {
   });
   if (known !== undefined) {
     const agentId = known.trim();
-    if (!isId('agent', agentId)) throw new Error(`${path} does not hold an agent id; remove it to get a new one`);
+    if (!isId('agent', agentId))
+      throw new Error(`${path} does not hold an agent id; remove it to get a new one`);
     return { agentId, bootId };
   }
   const agentId = newId('agent');

@@ -18,7 +18,8 @@ export function dispatch(down: Down, to: Inbound, log: Log): void {
   if (down.acks.length > 0) to.acks(down.acks);
   if (down.cancels.length > 0) to.cancels(down.cancels);
   if (down.offers.length > 0) to.offers(down.offers);
-  for (const { type, model, queuedCost } of down.preloads) log.debug({ capability: type, model, queuedCost }, 'preload hint');
+  for (const { type, model, queuedCost } of down.preloads)
+    log.debug({ capability: type, model, queuedCost }, 'preload hint');
   if (down.control !== null) control(down.control, to, log);
 }
 

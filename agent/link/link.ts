@@ -205,10 +205,15 @@ export class Link {
     this.#failures = failuresAfter(this.#failures, uptimeMs, this.#policy);
     this.#list = nextAddress(this.#list);
     const settled = moving && this.#failures === 0;
-    const waitMs = settled ? Math.floor(random() * MOVE_MS) : backoffMs(this.#failures, this.#policy, random());
+    const waitMs = settled
+      ? Math.floor(random() * MOVE_MS)
+      : backoffMs(this.#failures, this.#policy, random());
     if (this.#stopping && moving) this.#go('finished');
     else this.#go(moving ? 'left' : 'lost');
-    log[moving ? 'debug' : 'warn']({ coordinator: address, reason: end.detail, retryInMs: waitMs }, 'connection ended');
+    log[moving ? 'debug' : 'warn'](
+      { coordinator: address, reason: end.detail, retryInMs: waitMs },
+      'connection ended',
+    );
     if (this.#welcomedAt !== undefined) handlers.lost(end.detail);
     return waitMs;
   }

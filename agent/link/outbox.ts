@@ -10,7 +10,16 @@
  * 6. Ages are worked out when a message is written, not when a thing was said.
  */
 import { ageMs } from './wire.ts';
-import type { Advertisement, DrainNotice, Heartbeat, JobChunk, JobEmit, JobProgress, JobRelease, Up } from './wire.ts';
+import type {
+  Advertisement,
+  DrainNotice,
+  Heartbeat,
+  JobChunk,
+  JobEmit,
+  JobProgress,
+  JobRelease,
+  Up,
+} from './wire.ts';
 import type { CreditsMessage } from '../claim/credits.ts';
 import type { UnackedCompletion } from './unacked.ts';
 import { Lane } from './lane.ts';

@@ -153,5 +153,11 @@ export class Session implements Sink {
 
 /** A coordinator may put the first offers into the message that carries welcome. */
 function hasMore(down: Down): boolean {
-  return down.offers.length > 0 || down.acks.length > 0 || down.cancels.length > 0 || down.drain || down.control !== null;
+  return (
+    down.offers.length > 0 ||
+    down.acks.length > 0 ||
+    down.cancels.length > 0 ||
+    down.drain ||
+    down.control !== null
+  );
 }

@@ -69,7 +69,10 @@ export class FileSpool implements CompletionSpool {
   }
 
   #path(completion: UnackedCompletion): string {
-    return join(this.#folder, `${createHash('sha256').update(completion.key).digest('hex').slice(0, 32)}.json`);
+    return join(
+      this.#folder,
+      `${createHash('sha256').update(completion.key).digest('hex').slice(0, 32)}.json`,
+    );
   }
 
   #parse(text: string): UnackedCompletion | undefined {

@@ -37,7 +37,14 @@ export const LINK_TRANSITIONS = {
   connecting: { opened: 'greeting', lost: 'waiting', refused: 'closed', stop: 'closed' },
   greeting: { welcomed: 'live', lost: 'waiting', refused: 'closed', stop: 'closed' },
   live: { lost: 'waiting', leave: 'draining', refused: 'closed', stop: 'draining' },
-  draining: { left: 'waiting', finished: 'closed', lost: 'waiting', refused: 'closed', leave: 'draining', stop: 'draining' },
+  draining: {
+    left: 'waiting',
+    finished: 'closed',
+    lost: 'waiting',
+    refused: 'closed',
+    leave: 'draining',
+    stop: 'draining',
+  },
   waiting: { retry: 'connecting', stop: 'closed' },
   closed: { stop: 'closed' },
 } as const satisfies Table;

@@ -65,7 +65,10 @@ export class UnackedCompletion {
       token: this.token,
       verdict: verdictOf(result.verdict),
       outputJson: result.outputJson,
-      outcome: result.reason === '' && result.message === '' ? undefined : { reason: result.reason, message: result.message },
+      outcome:
+        result.reason === '' && result.message === ''
+          ? undefined
+          : { reason: result.reason, message: result.message },
       runMs: result.runMs,
       startedAgeMs: ageMs(this.startedAt, now),
       blockedReason: result.blockedReason,
@@ -93,7 +96,11 @@ export class UnackedCompletions {
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(options: { now: () => number; spool?: CompletionSpool; spoolFailed?: (error: unknown) => void }) {
+  constructor(options: {
+    now: () => number;
+    spool?: CompletionSpool;
+    spoolFailed?: (error: unknown) => void;
+  }) {
     this.#now = options.now;
     this.#spool = options.spool;
     this.#spoolFailed = options.spoolFailed ?? (() => {});

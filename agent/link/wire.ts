@@ -60,7 +60,13 @@ export function verdictOf(verdict: JobResult['verdict']): Verdict__Output {
   return VERDICTS[verdict];
 }
 
-const CANCEL_REASONS: readonly string[] = ['user', 'deadline', 'lease_lost', 'shutdown', 'fail_fast'] satisfies CancelReason[];
+const CANCEL_REASONS: readonly string[] = [
+  'user',
+  'deadline',
+  'lease_lost',
+  'shutdown',
+  'fail_fast',
+] satisfies CancelReason[];
 
 /** A reason this agent does not know yet is a person's wish: it still cancels. */
 export function cancelReasonOf(word: string): CancelReason {

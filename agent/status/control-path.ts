@@ -9,7 +9,9 @@ const MAX_SOCKET_PATH = 100;
 export function controlPath(stateDir: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\dibs-agent-${digest(stateDir)}`;
   const path = join(stateDir, 'agent.sock');
-  return Buffer.byteLength(path) <= MAX_SOCKET_PATH ? path : join(tmpdir(), `dibs-agent-${digest(stateDir)}.sock`);
+  return Buffer.byteLength(path) <= MAX_SOCKET_PATH
+    ? path
+    : join(tmpdir(), `dibs-agent-${digest(stateDir)}.sock`);
 }
 
 function digest(text: string): string {

@@ -14,7 +14,9 @@ export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 /** What a command does; each answers with the state it led to. */
 export type ControlHandler = (command: ControlCommand) => AgentSnapshot;
 
-type Answer = { readonly ok: true; readonly snapshot: AgentSnapshot } | { readonly ok: false; readonly error: string };
+type Answer =
+  | { readonly ok: true; readonly snapshot: AgentSnapshot }
+  | { readonly ok: false; readonly error: string };
 
 const MAX_LINE = 4096;
 
@@ -68,7 +70,11 @@ export class ControlServer {
 }
 
 /** Sends a command to the agent of a state directory; undefined = no agent answers there. */
-export async function askAgent(path: string, command: ControlCommand, timeoutMs = 2_000): Promise<AgentSnapshot | undefined> {
+export async function askAgent(
+  path: string,
+  command: ControlCommand,
+  timeoutMs = 2_000,
+): Promise<AgentSnapshot | undefined> {
   const text = await new Promise<string | undefined>((resolve) => {
     const socket = connect(path);
     let received = '';

@@ -51,7 +51,11 @@ export interface SnapshotParts {
 }
 
 /** `parts` undefined = not up yet. */
-export function snapshot(drain: DrainState, startedAtEpochMs: number, parts: SnapshotParts | undefined): AgentSnapshot {
+export function snapshot(
+  drain: DrainState,
+  startedAtEpochMs: number,
+  parts: SnapshotParts | undefined,
+): AgentSnapshot {
   const base = { pid: process.pid, startedAt: new Date(startedAtEpochMs).toISOString() };
   if (parts === undefined) return { ...base, ...NOTHING, state: drain === 'serving' ? 'starting' : drain };
   const { claims, link, slots } = parts;

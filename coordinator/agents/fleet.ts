@@ -69,7 +69,10 @@ export class Fleet {
     if (this.#sessions.get(session.agentId) !== session) return;
     this.#sessions.delete(session.agentId);
     this.#relist();
-    this.#write(session, session.draining ? AgentState.AGENT_STATE_DRAINING : AgentState.AGENT_STATE_LOST, null);
+    const { redis, namespace, onError } = this.#options;
+    // Gone as announced, with nothing left to do: not lost.
+    if (session.draining && session.held === 0) redis.hdel(keys.agents(namespace), session.agentId).catch(onError);
+    else this.#write(session, AgentState.AGENT_STATE_LOST, null);
   }
 
   /** A heartbeat, a changed advertisement, a drain. */

@@ -49,6 +49,8 @@ export class Session implements Claimant {
   ended = false;
   readonly #options: SessionOptions;
   readonly #held = new Map<string, HeldJob>();
+  /** Jobs with further jobs on their way into the store: their completion must come after. */
+  readonly #emitting = new Map<string, Promise<unknown>>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -113,12 +115,12 @@ export class Session implements Claimant {
   }
 
   receive(message: AgentMessage__Output): void {
+    for (const { jobId: id, token, batch, inputsJson } of message.emitted) this.#emit(id, token, batch, inputsJson);
     for (const said of message.completed) this.#completed(said);
     for (const { jobId: id, token } of message.accepted) this.#live(id, token, -1);
     for (const { jobId: id, token, ageMs } of message.started) this.#live(id, token, Math.max(0, -ageMs));
     for (const { jobId: id, token, fraction, message: text } of message.progress) this.#progress(id, token, fraction, text);
     for (const { jobId: id, token, reason } of message.released) this.#release(id, token, reason);
-    for (const { jobId: id, token, batch, inputsJson } of message.emitted) this.#emit(id, token, batch, inputsJson);
     if (message.heartbeat) {
       for (const { jobId: id, token } of message.heartbeat.held) this.#live(id, token, -1);
       this.#options.onHeartbeat(this, message.heartbeat);
@@ -162,7 +164,11 @@ export class Session implements Claimant {
       return;
     }
     this.#forget(id, token);
-    this.#options.completions.store(job, said, ack, this.#options.onError);
+    const { completions, onError } = this.#options;
+    const emitting = this.#emitting.size === 0 ? undefined : this.#emitting.get(id);
+    if (emitting === undefined) completions.store(job, said, ack, onError);
+    // Without its further jobs stored it must not count as done: the agent sends both again.
+    else emitting.then(() => completions.store(job, said, ack, onError), onError);
   }
 
   #live(id: string, token: string, startedAgeMs: number): void {
@@ -198,9 +204,17 @@ export class Session implements Claimant {
   #emit(id: string, token: string, batch: number, inputs: string[]): void {
     const job = this.#find(id, token);
     if (job === undefined) return;
-    this.#options.store
-      .emit(job.wid, [job.ref, token, batch, inputs])
-      .then((reply) => this.#answer(reply, id, token), this.#options.onError);
+    const stored = (this.#emitting.get(id) ?? Promise.resolve())
+      .then(() => this.#options.store.emit(job.wid, [job.ref, token, batch, inputs]))
+      .then((reply) => this.#answer(reply, id, token));
+    this.#emitting.set(id, stored);
+    const forget = (): void => {
+      if (this.#emitting.get(id) === stored) this.#emitting.delete(id);
+    };
+    stored.then(forget, (error: unknown) => {
+      forget();
+      this.#options.onError(error);
+    });
   }
 
   /** A lease that is gone: the agent stops wasting work on it. */

@@ -34,13 +34,36 @@ export function submitStream(parts: WorkflowServiceParts): WorkflowHandlers['sub
   };
 }
 
+/** The end somebody waits for; one that comes before the acknowledgement is held back until that is out. */
+class Wait {
+  readonly wid: string;
+  readonly #tell: (end: WorkflowEnd) => void;
+  #acknowledged = false;
+  #early: WorkflowEnd | undefined;
+
+  constructor(wid: string, tell: (end: WorkflowEnd) => void) {
+    this.wid = wid;
+    this.#tell = tell;
+  }
+
+  readonly done = (end: WorkflowEnd): void => {
+    if (this.#acknowledged) this.#tell(end);
+    else this.#early = end;
+  };
+
+  acknowledge(): void {
+    this.#acknowledged = true;
+    if (this.#early !== undefined) this.#tell(this.#early);
+  }
+}
+
 class SubmitSession {
   readonly #parts: WorkflowServiceParts;
   readonly #stream: Stream;
   readonly #tenant: string;
   #acks: NonNullable<Plain<SubmitStreamResponse__Output>['acks']>[number][] = [];
   #results: NonNullable<Plain<SubmitStreamResponse__Output>['results']>[number][] = [];
-  readonly #waits = new Map<string, (end: WorkflowEnd) => void>();
+  readonly #waits = new Set<Wait>();
   #pending = 0;
   #halfClosed = false;
   #closed = false;
@@ -66,8 +89,7 @@ class SubmitSession {
     const close = (): void => {
       if (this.#closed) return;
       this.#closed = true;
-      for (const [wid, done] of this.#waits) this.#parts.results.forget(wid, done);
-      this.#waits.clear();
+      for (const wait of this.#waits) this.#giveUp(wait);
     };
     stream.on('cancelled', close);
     stream.on('error', close);
@@ -94,6 +116,18 @@ class SubmitSession {
 
   #submit(item: SubmitItem__Output, plan: Plan): void {
     const { intake, results } = this.#parts;
+    let wait: Wait | undefined;
+    if (item.wantResult) {
+      // Before the submit: another coordinator's agent may end it before our acknowledgement is back.
+      const wid = intake.widOf(this.#tenant, item.requestId);
+      const waiting = new Wait(wid, (end) => {
+        this.#waits.delete(waiting);
+        this.#ended(item.requestId, end);
+      });
+      wait = waiting;
+      this.#waits.add(wait);
+      results.wait(wid, this.#tenant, wait.done);
+    }
     intake.submit(
       this.#tenant,
       item.requestId,
@@ -103,15 +137,14 @@ class SubmitSession {
         this.#pending--;
         if (this.#closed) return;
         this.#acks.push({ requestId: item.requestId, workflowId: workflowId(wid), duplicate });
-        if (item.wantResult) {
-          const done = (end: WorkflowEnd): void => this.#ended(item.requestId, end);
-          this.#waits.set(wid, done);
-          results.wait(wid, this.#tenant, done);
-          if (duplicate) results.follow(wid).catch(() => {}); // the slow check finds it, too
-        }
+        wait?.acknowledge();
+        if (wait !== undefined && duplicate) results.follow(wid).catch(() => {}); // the slow check finds it, too
         this.#schedule();
       },
-      (error) => this.#refuse(item, error),
+      (error) => {
+        if (wait !== undefined) this.#giveUp(wait);
+        this.#refuse(item, error);
+      },
     );
   }
 
@@ -130,8 +163,12 @@ class SubmitSession {
     this.#schedule();
   }
 
+  #giveUp(wait: Wait): void {
+    this.#waits.delete(wait);
+    this.#parts.results.forget(wait.wid, wait.done);
+  }
+
   #ended(requestId: string, end: WorkflowEnd): void {
-    this.#waits.delete(end.wid);
     if (this.#closed) return;
     this.#results.push({
       requestId,

@@ -67,6 +67,11 @@ export class Intake {
     return result.ok ? result.plan : undefined;
   }
 
+  /** Local id that a request names. */
+  widOf(tenant: string, requestId: string): string {
+    return workflowKey(tenant, requestId, this.#options.store.cells.length);
+  }
+
   /** Stores a compiled workflow. `watch`: this coordinator wants to hear of its end. */
   submit(
     tenant: string,
@@ -78,7 +83,7 @@ export class Intake {
   ): void {
     const { store } = this.#options;
     const id = requestId === '' ? randomUUID() : requestId;
-    const wid = workflowKey(tenant, id, store.cells.length);
+    const wid = this.widOf(tenant, id);
     const submission = this.#submission(tenant, id, wid, plan, watch);
     store.submit(
       wid,

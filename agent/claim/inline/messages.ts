@@ -5,7 +5,13 @@
  *
  * 1. A job is named by a number that is never used twice in a process.
  */
-import type { ArtifactReference, CancelReason, ExecutorDescription, JobRequest, JobResult } from '../../jobs/contract.ts';
+import type {
+  ArtifactReference,
+  CancelReason,
+  ExecutorDescription,
+  JobRequest,
+  JobResult,
+} from '../../jobs/contract.ts';
 import type { LogLevel } from '../../jobs/log.ts';
 
 /** What the thread is started with. */
@@ -21,9 +27,16 @@ export interface ThreadSetup {
 export type Question =
   | { readonly kind: 'fetch'; readonly reference: ArtifactReference }
   | { readonly kind: 'store'; readonly path: string; readonly about: { name?: string; mediaType?: string } }
-  | { readonly kind: 'emit'; readonly job: number; readonly batch: number; readonly inputsJson: readonly string[] };
+  | {
+      readonly kind: 'emit';
+      readonly job: number;
+      readonly batch: number;
+      readonly inputsJson: readonly string[];
+    };
 
-export type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+export type Answer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string };
 
 /** Agent → thread. */
 export interface ToThread {
@@ -37,7 +50,9 @@ export interface ToThread {
 
 /** Thread → agent. */
 export interface FromThread {
-  readonly ready: { readonly executors: readonly ExecutorDescription[]; readonly problem: string } | undefined;
+  readonly ready:
+    | { readonly executors: readonly ExecutorDescription[]; readonly problem: string }
+    | undefined;
   readonly started: readonly number[];
   /** RESULT_FIELDS values a job. */
   readonly done: readonly (string | number)[];
@@ -86,7 +101,15 @@ export function requestAt(list: readonly (string | number)[], at: number): JobRe
 }
 
 export function pushResult(list: (string | number)[], job: number, result: JobResult): void {
-  list.push(job, result.verdict, result.outputJson, result.reason, result.message, result.runMs, result.blockedReason);
+  list.push(
+    job,
+    result.verdict,
+    result.outputJson,
+    result.reason,
+    result.message,
+    result.runMs,
+    result.blockedReason,
+  );
 }
 
 export function resultAt(list: readonly (string | number)[], at: number): JobResult {

@@ -60,7 +60,8 @@ export class SplitHost implements JobHost {
     const isolated: string[] = [];
     for (const report of reports) {
       // One that cannot be loaded goes to the host that explains it.
-      const kinds = 'executors' in report ? report.executors.map(({ isolation }) => isolation) : ['process' as const];
+      const kinds =
+        'executors' in report ? report.executors.map(({ isolation }) => isolation) : ['process' as const];
       if (kinds.includes('inline')) inline.push(report.module);
       if (kinds.includes('process')) isolated.push(report.module);
     }
@@ -68,7 +69,9 @@ export class SplitHost implements JobHost {
     this.#hosts = [processes];
     const limits = { ...this.#o.thread, ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }) };
     const thread =
-      inline.length === 0 ? undefined : new ThreadHost({ modules: inline, artifacts, log, workRoot, ...limits });
+      inline.length === 0
+        ? undefined
+        : new ThreadHost({ modules: inline, artifacts, log, workRoot, ...limits });
     if (thread !== undefined) this.#hosts.push(thread);
     await Promise.all(this.#hosts.map((host) => host.start()));
     this.#offer(processes, 'process');

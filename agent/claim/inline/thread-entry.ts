@@ -26,7 +26,17 @@ let out = nothing();
 let scheduled = false;
 
 function nothing(): Mutable<FromThread> {
-  return { ready: undefined, started: [], done: [], progress: [], chunks: [], questions: [], log: [], pong: 0, stopped: false };
+  return {
+    ready: undefined,
+    started: [],
+    done: [],
+    progress: [],
+    chunks: [],
+    questions: [],
+    log: [],
+    pong: 0,
+    stopped: false,
+  };
 }
 
 function schedule(): void {

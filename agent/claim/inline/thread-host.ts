@@ -156,12 +156,14 @@ export class ThreadHost implements JobHost {
 
   #take(message: FromThread): void {
     for (const number of message.started) this.#jobs.get(number)?.begun();
-    for (const { job, fraction, message: text } of message.progress) this.#jobs.get(job)?.hooks.progress(fraction, text);
+    for (const { job, fraction, message: text } of message.progress)
+      this.#jobs.get(job)?.hooks.progress(fraction, text);
     for (const { job, index, data } of message.chunks) this.#jobs.get(job)?.hooks.chunk(index, data);
     for (const { id, question } of message.questions) void this.#answer(id, question);
     for (const { level, fields, message: text } of message.log) this.#o.log[level](fields, text);
     const { done } = message;
-    for (let at = 0; at < done.length; at += RESULT_FIELDS) this.#settle(done[at] as number, resultAt(done, at));
+    for (let at = 0; at < done.length; at += RESULT_FIELDS)
+      this.#settle(done[at] as number, resultAt(done, at));
     if (done.length > 0) this.#deaths = 0;
     if (message.pong > 0) this.#ponged = message.pong;
   }
@@ -198,9 +200,14 @@ export class ThreadHost implements JobHost {
     this.#jobs.get(this.#currentJob())?.begun();
     const silent = this.#ponged !== this.#pinged;
     const now = performance.now();
-    const culprit = silent ? [...this.#jobs.values()].find((job) => job.overdue(now, this.#graceMs)) : undefined;
+    const culprit = silent
+      ? [...this.#jobs.values()].find((job) => job.overdue(now, this.#graceMs))
+      : undefined;
     if (culprit !== undefined) {
-      this.#o.log.error({ jobId: culprit.request.jobId, executor: culprit.request.type }, 'inline executor does not stop; its thread is ended');
+      this.#o.log.error(
+        { jobId: culprit.request.jobId, executor: culprit.request.type },
+        'inline executor does not stop; its thread is ended',
+      );
       this.#died(this.#worker, `a job of ${culprit.request.type} did not stop when told`);
       return;
     }
@@ -251,7 +258,8 @@ export class ThreadHost implements JobHost {
       await gone;
       clearTimeout(timer);
     }
-    for (const [number, job] of this.#jobs) this.#settle(number, job.resultOfDeath('the agent is shutting down'));
+    for (const [number, job] of this.#jobs)
+      this.#settle(number, job.resultOfDeath('the agent is shutting down'));
     clearInterval(this.#watch);
   }
 }
@@ -309,7 +317,14 @@ class ThreadJob implements RunningJob {
     if (this.#stop !== undefined) return stoppedResult(this.#stop, runMs);
     if (this.#late(now)) return stoppedResult(stopForTimeout(this.request.timeoutMs), runMs);
     const outOfMemory = /out of memory|memory limit/i.test(why);
-    return finished(failed('retryable', outOfMemory ? 'OUT_OF_MEMORY' : 'EXECUTOR_CRASHED', `the thread of inline executors is gone: ${why}`), runMs);
+    return finished(
+      failed(
+        'retryable',
+        outOfMemory ? 'OUT_OF_MEMORY' : 'EXECUTOR_CRASHED',
+        `the thread of inline executors is gone: ${why}`,
+      ),
+      runMs,
+    );
   }
 
   #late(now: number): boolean {
@@ -317,7 +332,9 @@ class ThreadJob implements RunningJob {
   }
 }
 
-type Outgoing = { -readonly [K in keyof ToThread]: ToThread[K] extends readonly (infer Item)[] ? Item[] : ToThread[K] };
+type Outgoing = {
+  -readonly [K in keyof ToThread]: ToThread[K] extends readonly (infer Item)[] ? Item[] : ToThread[K];
+};
 
 function nothing(): Outgoing {
   return { run: [], cancel: [], answers: [], ping: 0, stop: false };

@@ -21,7 +21,11 @@ async function* once(bytes: Buffer): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-async function start(): Promise<{ coordinator: FakeCoordinator; artifacts: CoordinatorArtifacts; folder: string }> {
+async function start(): Promise<{
+  coordinator: FakeCoordinator;
+  artifacts: CoordinatorArtifacts;
+  folder: string;
+}> {
   const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
   const artifacts = new CoordinatorArtifacts({
     address: () => coordinator.address,
@@ -38,7 +42,10 @@ describe('artifacts', () => {
     const { coordinator, artifacts } = await start();
     const bytes = randomBytes(300_000);
     coordinator.blobs.set(idOf(bytes), bytes);
-    const [one, two] = await Promise.all([artifacts.fetch(reference(idOf(bytes))), artifacts.fetch(reference(idOf(bytes)))]);
+    const [one, two] = await Promise.all([
+      artifacts.fetch(reference(idOf(bytes))),
+      artifacts.fetch(reference(idOf(bytes))),
+    ]);
     expect(one).toBe(two);
     expect((await readFile(one)).equals(bytes)).toBe(true);
     expect((await stat(one)).mode & 0o222).toBe(0);
@@ -57,7 +64,9 @@ describe('artifacts', () => {
 
   it('that nobody has, or that are none, fail', async () => {
     const { artifacts } = await start();
-    await expect(artifacts.fetch(reference(idOf(Buffer.from('nowhere'))))).rejects.toThrow('no such artifact');
+    await expect(artifacts.fetch(reference(idOf(Buffer.from('nowhere'))))).rejects.toThrow(
+      'no such artifact',
+    );
     await expect(artifacts.fetch(reference('sha256:../../etc/passwd'))).rejects.toThrow('not an artifact id');
   });
 
@@ -67,7 +76,12 @@ describe('artifacts', () => {
     const path = join(folder, 'result.bin');
     await writeFile(path, bytes);
     const stored = await artifacts.store(path, { mediaType: 'application/x-test' });
-    expect(stored).toEqual({ $artifact: idOf(bytes), name: 'result.bin', size: bytes.length, mediaType: 'application/x-test' });
+    expect(stored).toEqual({
+      $artifact: idOf(bytes),
+      name: 'result.bin',
+      size: bytes.length,
+      mediaType: 'application/x-test',
+    });
     expect(coordinator.blobs.get(idOf(bytes))?.equals(bytes)).toBe(true);
     coordinator.stop();
     expect((await readFile(await artifacts.fetch(stored))).equals(bytes)).toBe(true);

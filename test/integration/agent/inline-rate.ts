@@ -61,7 +61,9 @@ async function coordinator(): Promise<void> {
 
 async function measure(seconds: number): Promise<void> {
   const child = fork(fileURLToPath(import.meta.url), ['coordinator']);
-  const port = await new Promise<number>((resolve) => child.once('message', (m) => resolve((m as { port: number }).port)));
+  const port = await new Promise<number>((resolve) =>
+    child.once('message', (m) => resolve((m as { port: number }).port)),
+  );
   const folder = await mkdtemp(join(tmpdir(), 'dibs-rate-'));
   const agent = createAgent({
     config: agentConfig(folder, [`127.0.0.1:${port}`]),
@@ -78,7 +80,9 @@ async function measure(seconds: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const now = agent.status().jobs.finished;
     const cpu = process.cpuUsage(before.cpu);
-    console.log(`${now - before.finished} jobs/s, agent cpu so far ${((cpu.user + cpu.system) / (performance.now() - before.at) / 10).toFixed(0)} %`);
+    console.log(
+      `${now - before.finished} jobs/s, agent cpu so far ${((cpu.user + cpu.system) / (performance.now() - before.at) / 10).toFixed(0)} %`,
+    );
     before.finished = now;
   }
   child.send('stop');

@@ -75,14 +75,21 @@ function hooks(): Heard {
 describe('the inline thread', () => {
   it('runs jobs in batches and keeps each with its own result', async () => {
     const host = await startHost();
-    const runs = Array.from({ length: 500 }, (_, index) => host.run(request(`job_${index}`, 'value.echo', index), hooks()));
+    const runs = Array.from({ length: 500 }, (_, index) =>
+      host.run(request(`job_${index}`, 'value.echo', index), hooks()),
+    );
     const results = await Promise.all(runs.map((run) => run.done));
     expect(results.map(({ outputJson }) => Number(outputJson))).toEqual(runs.map((_, index) => index));
     expect(results.every(({ verdict }) => verdict === 'succeeded')).toBe(true);
   });
 
   it('carries progress, chunks, further jobs and artifacts across', async () => {
-    const reference = { $artifact: `sha256:${'a'.repeat(64)}`, name: 'a.txt', size: 1, mediaType: 'text/plain' };
+    const reference = {
+      $artifact: `sha256:${'a'.repeat(64)}`,
+      name: 'a.txt',
+      size: 1,
+      mediaType: 'text/plain',
+    };
     const host = await startHost({
       artifacts: {
         fetch: async ({ $artifact }) => `/somewhere/${$artifact.slice(7, 9)}`,
@@ -90,9 +97,13 @@ describe('the inline thread', () => {
       },
     });
     const heard = hooks();
-    const { outputJson, verdict } = await host.run(request('job_1', 'test.curious', { reference }), heard).done;
+    const { outputJson, verdict } = await host.run(request('job_1', 'test.curious', { reference }), heard)
+      .done;
     expect(verdict).toBe('succeeded');
-    expect(JSON.parse(outputJson)).toMatchObject({ path: '/somewhere/aa', stored: { name: 'copy.txt of /somewhere/aa' } });
+    expect(JSON.parse(outputJson)).toMatchObject({
+      path: '/somewhere/aa',
+      stored: { name: 'copy.txt of /somewhere/aa' },
+    });
     expect(heard.heard).toEqual([
       'started',
       ['progress', 0.5, 'half'],
@@ -105,7 +116,10 @@ describe('the inline thread', () => {
     const host = await startHost();
     const reference = { $artifact: `sha256:${'a'.repeat(64)}`, name: '', size: 0, mediaType: '' };
     const result = await host.run(request('job_1', 'test.curious', { reference }), hooks()).done;
-    expect(result).toMatchObject({ verdict: 'retryable', message: expect.stringContaining('no artifacts here') as string });
+    expect(result).toMatchObject({
+      verdict: 'retryable',
+      message: expect.stringContaining('no artifacts here') as string,
+    });
   });
 
   it('that is taken by a job which does not stop is ended; jobs that had not begun begin anew', async () => {
@@ -123,7 +137,10 @@ describe('the inline thread', () => {
   it('that is taken beyond the timeout of a job is ended too', async () => {
     const folder = await tempFolder();
     const host = await startHost();
-    const result = await host.run(request('job_1', 'test.spin', { until: join(folder, 'never') }, 30), hooks()).done;
+    const result = await host.run(
+      request('job_1', 'test.spin', { until: join(folder, 'never') }, 30),
+      hooks(),
+    ).done;
     expect(result).toMatchObject({ verdict: 'timed_out', reason: 'DEADLINE_EXCEEDED_RUNNING' });
   });
 
@@ -145,7 +162,9 @@ describe('the inline thread', () => {
       verdict: 'retryable',
       reason: 'EXECUTOR_CRASHED',
     });
-    expect(await host.run(request('job_2', 'value.echo', 2), hooks()).done).toMatchObject({ verdict: 'succeeded' });
+    expect(await host.run(request('job_2', 'value.echo', 2), hooks()).done).toMatchObject({
+      verdict: 'succeeded',
+    });
   });
 
   it('ends its jobs as canceled when the agent stops', async () => {
@@ -174,10 +193,16 @@ describe('an agent with a busy inline executor', () => {
         }),
     });
     const session = await coordinator.session();
-    session.offer({ jobId: 'job_1', type: 'test.spin', inputJson: JSON.stringify({ until: join(folder, 'never') }) });
+    session.offer({
+      jobId: 'job_1',
+      type: 'test.spin',
+      inputJson: JSON.stringify({ until: join(folder, 'never') }),
+    });
     await session.named('started', 'job_1');
     const beats = session.messages.seen.filter((up) => up.heartbeat !== null).length;
-    await session.messages.find(() => session.messages.seen.filter((up) => up.heartbeat !== null).length > beats + 3);
+    await session.messages.find(
+      () => session.messages.seen.filter((up) => up.heartbeat !== null).length > beats + 3,
+    );
     session.cancel('job_1');
     expect(await session.completion('job_1')).toMatchObject({ verdict: Verdict.VERDICT_CANCELED });
   });

@@ -36,7 +36,11 @@ function cli(folder: string, ...args: string[]): Proc {
 }
 
 /** Offers one job that runs until `release` is called. */
-async function hold(session: FakeSession, folder: string, jobId: string): Promise<{ release: () => Promise<void> }> {
+async function hold(
+  session: FakeSession,
+  folder: string,
+  jobId: string,
+): Promise<{ release: () => Promise<void> }> {
   const until = join(folder, jobId);
   session.offer({ jobId, type: 'test.hold', inputJson: JSON.stringify({ until }) });
   await session.named('started', jobId);
@@ -117,12 +121,18 @@ describe('the control socket', () => {
     const session = await coordinator.session();
     await session.credits(({ total }) => total > 0);
     const shown = await cli(folder, 'status', '-o', 'json').json<{ state: string; agentId: string }>();
-    expect(shown).toMatchObject({ state: 'serving', agentId: session.hello.agentId, link: { state: 'live' } });
+    expect(shown).toMatchObject({
+      state: 'serving',
+      agentId: session.hello.agentId,
+      link: { state: 'live' },
+    });
     await cli(folder, 'pause').line(/state\s+paused/);
     await session.credits(({ total }) => total === 0);
     await cli(folder, 'stop').exitsWith(0);
     await proc.exitsWith(130);
-    const last = JSON.parse(await readFile(join(folder, 'state', 'status.json'), 'utf8')) as { state: string };
+    const last = JSON.parse(await readFile(join(folder, 'state', 'status.json'), 'utf8')) as {
+      state: string;
+    };
     expect(last.state).toBe('closing');
     await cli(folder, 'status').exitsWith(5);
   });
@@ -142,7 +152,9 @@ describe('the control socket', () => {
 
 describe('a configuration that cannot be used', () => {
   it('ends with 78 and names every mistake', async () => {
-    const proc = startProc('cli/dibs-agent.ts', { args: ['start', '--slots', 'many', '--drain-timeout', '10', '--coordinator', 'x:y'] });
+    const proc = startProc('cli/dibs-agent.ts', {
+      args: ['start', '--slots', 'many', '--drain-timeout', '10', '--coordinator', 'x:y'],
+    });
     await proc.exitsWith(78);
     expect(proc.output).toMatch(/slots .*auto or a whole number/);
     expect(proc.output).toMatch(/drain-timeout .*duration/);

@@ -16,7 +16,9 @@ describe('a finished result', () => {
     first.fail();
 
     const second = await coordinator.session(1);
-    expect(second.hello.held).toMatchObject([{ jobId: 'job_1', token: tokenOf('job_1'), state: State.succeeded }]);
+    expect(second.hello.held).toMatchObject([
+      { jobId: 'job_1', token: tokenOf('job_1'), state: State.succeeded },
+    ]);
     const again = await second.completion('job_1');
     expect(again).toMatchObject({ jobId: 'job_1', token: sent.token, outputJson: '"mine"' });
     expect(again.startedAgeMs).toBeLessThanOrEqual(sent.startedAgeMs);
@@ -94,7 +96,9 @@ describe('a running job', () => {
     await first.named('started', 'job_1');
     first.fail();
     const second = await coordinator.session(1);
-    expect(second.hello.held).toMatchObject([{ jobId: 'job_1', token: tokenOf('job_1'), state: State.processing }]);
+    expect(second.hello.held).toMatchObject([
+      { jobId: 'job_1', token: tokenOf('job_1'), state: State.processing },
+    ]);
     const { started, emitted } = await second.named('started', 'job_1');
     expect(started[0]?.ageMs).toBeLessThan(0);
     expect(emitted).toMatchObject([{ jobId: 'job_1', batch: 1, inputsJson: ['1'] }]);
@@ -164,6 +168,9 @@ describe('a credential', () => {
   it('that is refused ends the agent with 77', async () => {
     const coordinator = await startCoordinator({ token: 'right' });
     const { agent } = await startAgent([coordinator], { config: { token: { token: 'wrong', file: '' } } });
-    expect(await agent.ended).toMatchObject({ exitCode: 77, reason: expect.stringContaining('no such agent') as string });
+    expect(await agent.ended).toMatchObject({
+      exitCode: 77,
+      reason: expect.stringContaining('no such agent') as string,
+    });
   });
 });

@@ -17,7 +17,9 @@ describe('hello', () => {
     expect(hello.bootId).toMatch(/^boot_/);
     expect(hello).toMatchObject({ name: 'test-agent', protocolRevision: 1, held: [] });
     expect(hello.advertisement).toMatchObject({ labels: { zone: 'eu' }, slots: 3 });
-    expect(hello.advertisement?.executors).toMatchObject([{ type: 'test.echo', concurrency: 2, isolation: 'process' }]);
+    expect(hello.advertisement?.executors).toMatchObject([
+      { type: 'test.echo', concurrency: 2, isolation: 'process' },
+    ]);
     expect(hello.advertisement?.hardware).toMatchObject({ platform: process.platform, arch: process.arch });
     expect(hello.advertisement?.hardware?.memoryBytes).toBeGreaterThan(0);
     expect(folder).not.toBe('');
@@ -25,10 +27,14 @@ describe('hello', () => {
 
   it('leaves out what the box cannot run, and says so in its status', async () => {
     const coordinator = await startCoordinator();
-    const { agent } = await startAgent([coordinator], { executors: [ECHO, { ...ECHO, type: 'test.gpu', gpus: 99 }] });
+    const { agent } = await startAgent([coordinator], {
+      executors: [ECHO, { ...ECHO, type: 'test.gpu', gpus: 99 }],
+    });
     const { hello } = await coordinator.session();
     expect(hello.advertisement?.executors.map(({ type }) => type)).toEqual(['test.echo']);
-    expect(agent.status().notOffered).toMatchObject([{ type: 'test.gpu', reason: expect.stringContaining('needs 99 GPUs') as string }]);
+    expect(agent.status().notOffered).toMatchObject([
+      { type: 'test.gpu', reason: expect.stringContaining('needs 99 GPUs') as string },
+    ]);
   });
 });
 
@@ -51,7 +57,9 @@ describe('a job', () => {
       runMs: 2.5,
     });
     expect(completion.startedAgeMs).toBeLessThanOrEqual(0);
-    const said = session.messages.seen.filter(({ accepted, started }) => accepted.length + started.length > 0);
+    const said = session.messages.seen.filter(
+      ({ accepted, started }) => accepted.length + started.length > 0,
+    );
     expect(said).toEqual([]);
   });
 
@@ -68,7 +76,10 @@ describe('a job', () => {
 
   it('that waits in the local queue is accepted too, and started later', async () => {
     const coordinator = await startCoordinator();
-    const { host } = await startAgent([coordinator], { config: { prefetch: 1 }, executors: [{ ...ECHO, concurrency: 1 }] });
+    const { host } = await startAgent([coordinator], {
+      config: { prefetch: 1 },
+      executors: [{ ...ECHO, concurrency: 1 }],
+    });
     host.onRun = (job) => job.hooks.started();
     const session = await coordinator.session();
     session.offer({ jobId: 'job_1' }, { jobId: 'job_2' });
@@ -83,7 +94,12 @@ describe('a job', () => {
     const { host } = await startAgent([coordinator]);
     const session = await coordinator.session();
     session.offer({ jobId: 'job_1' }, { jobId: 'job_2' });
-    (await host.job('job_1')).end({ verdict: 'retryable', reason: 'OUT_OF_MEMORY', message: 'no memory', blockedReason: 'x' });
+    (await host.job('job_1')).end({
+      verdict: 'retryable',
+      reason: 'OUT_OF_MEMORY',
+      message: 'no memory',
+      blockedReason: 'x',
+    });
     (await host.job('job_2')).end({ verdict: 'timed_out', reason: 'DEADLINE_EXCEEDED_RUNNING' });
     expect(await session.completion('job_1')).toMatchObject({
       verdict: Verdict.VERDICT_RETRYABLE,
@@ -167,7 +183,10 @@ describe('an offer', () => {
 
   it('with a new token for a job that runs ends the old claim and begins anew', async () => {
     const coordinator = await startCoordinator();
-    const { host } = await startAgent([coordinator], { config: { slots: 4 }, executors: [{ ...ECHO, concurrency: 4 }] });
+    const { host } = await startAgent([coordinator], {
+      config: { slots: 4 },
+      executors: [{ ...ECHO, concurrency: 4 }],
+    });
     const session = await coordinator.session();
     session.offer({ jobId: 'job_1', token: 'old' });
     const old = await host.job('job_1');
@@ -185,7 +204,11 @@ describe('credits', () => {
     const coordinator = await startCoordinator();
     const { host } = await startAgent([coordinator], { config: { slots: 2, prefetch: 0 } });
     const session = await coordinator.session();
-    expect(await session.credits(() => true)).toMatchObject({ total: 2, byType: { 'test.echo': 2 }, offersSeen: 0 });
+    expect(await session.credits(() => true)).toMatchObject({
+      total: 2,
+      byType: { 'test.echo': 2 },
+      offersSeen: 0,
+    });
     session.offer({ jobId: 'job_1' });
     (await host.job('job_1')).succeed();
     expect(await session.credits(({ offersSeen }) => offersSeen === 1)).toMatchObject({ total: 2 });
@@ -225,7 +248,10 @@ describe('a cancel', () => {
 
   it('of a job that has not started ends it without running it', async () => {
     const coordinator = await startCoordinator();
-    const { host } = await startAgent([coordinator], { config: { prefetch: 1 }, executors: [{ ...ECHO, concurrency: 1 }] });
+    const { host } = await startAgent([coordinator], {
+      config: { prefetch: 1 },
+      executors: [{ ...ECHO, concurrency: 1 }],
+    });
     const session = await coordinator.session();
     session.offer({ jobId: 'job_1' }, { jobId: 'job_2' });
     await host.job('job_1');
@@ -256,8 +282,14 @@ describe('a cancel', () => {
 
 describe('heartbeats', () => {
   it('name every held job and unconfirmed result, with load and throughput', async () => {
-    const coordinator = await startCoordinator({ autoAck: false, welcome: () => ({ heartbeatIntervalMs: 100 }) });
-    const { host } = await startAgent([coordinator], { config: { prefetch: 1 }, executors: [{ ...ECHO, concurrency: 1 }] });
+    const coordinator = await startCoordinator({
+      autoAck: false,
+      welcome: () => ({ heartbeatIntervalMs: 100 }),
+    });
+    const { host } = await startAgent([coordinator], {
+      config: { prefetch: 1 },
+      executors: [{ ...ECHO, concurrency: 1 }],
+    });
     const session = await coordinator.session();
     session.offer({ jobId: 'job_1', cost: 4 });
     const one = await host.job('job_1');

@@ -50,7 +50,7 @@ describe('the list of types', () => {
     expect(() => typeFilter(' , ')).toThrow('empty');
   });
 
-  it('loads what runs the consumer\'s programs only when it is named', () => {
+  it("loads what runs the consumer's programs only when it is named", () => {
     const builtIns = {
       'value.echo': { module: '/echo', enabledByDefault: true },
       command: { module: '/command', enabledByDefault: false },
@@ -75,15 +75,28 @@ describe('labels', () => {
 describe('GPUs', () => {
   it('are read from nvidia-smi', () => {
     expect(parseGpus(SMI)).toEqual([
-      { uuid: 'GPU-aaaa', model: 'NVIDIA H200', vramBytes: 143771 * 2 ** 20, vramFreeBytes: 143200 * 2 ** 20, driver: '570.86' },
-      { uuid: 'GPU-bbbb', model: 'NVIDIA H200', vramBytes: 143771 * 2 ** 20, vramFreeBytes: 0, driver: '570.86' },
+      {
+        uuid: 'GPU-aaaa',
+        model: 'NVIDIA H200',
+        vramBytes: 143771 * 2 ** 20,
+        vramFreeBytes: 143200 * 2 ** 20,
+        driver: '570.86',
+      },
+      {
+        uuid: 'GPU-bbbb',
+        model: 'NVIDIA H200',
+        vramBytes: 143771 * 2 ** 20,
+        vramFreeBytes: 0,
+        driver: '570.86',
+      },
     ]);
     expect(parseGpus('')).toEqual([]);
   });
 
   it('are those CUDA would see', () => {
     const gpus = parseGpus(SMI);
-    const seen = (visible: string | undefined): string[] => visibleGpus(gpus, visible).map(({ uuid }) => uuid);
+    const seen = (visible: string | undefined): string[] =>
+      visibleGpus(gpus, visible).map(({ uuid }) => uuid);
     expect(seen(undefined)).toEqual(['GPU-aaaa', 'GPU-bbbb']);
     expect(seen('1,0')).toEqual(['GPU-bbbb', 'GPU-aaaa']);
     expect(seen('GPU-b')).toEqual(['GPU-bbbb']);
@@ -95,7 +108,10 @@ describe('GPUs', () => {
   it('are given to slots, never to two', () => {
     const uuids = ['a', 'b', 'c', 'd', 'e'];
     expect(gpuSlots(5, 2)).toBe(2);
-    expect([0, 1].map((slot) => gpuEnvironment(uuids, 2, slot)['CUDA_VISIBLE_DEVICES'])).toEqual(['a,b', 'c,d']);
+    expect([0, 1].map((slot) => gpuEnvironment(uuids, 2, slot)['CUDA_VISIBLE_DEVICES'])).toEqual([
+      'a,b',
+      'c,d',
+    ]);
     expect(gpuEnvironment(uuids, 0, 0)).toEqual({ CUDA_VISIBLE_DEVICES: '' });
     expect(gpuEnvironment([], 1, 0)).toEqual({});
   });
@@ -133,7 +149,9 @@ describe('what is offered', () => {
     expect(changed).not.toHaveBeenCalled();
     expect(offering.advertisement).toMatchObject({ labels: { zone: 'eu' }, slots: 2 });
     offering.sawGpus(gpus.slice(1));
-    expect(changed).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ slots: 1, executors: [executor('cpu')] }));
+    expect(changed).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ slots: 1, executors: [executor('cpu')] }),
+    );
   });
 });
 
@@ -141,7 +159,10 @@ describe('hardware', () => {
   it('is known in bounded time, with what is missing named', async () => {
     const slow = bounded(() => new Promise<string>(() => {}), 'fallback', 5);
     expect(await slow).toEqual({ value: 'fallback', failed: 'no answer within 5 ms' });
-    expect(await bounded(() => Promise.reject(new Error('broken')), 1, 1000)).toEqual({ value: 1, failed: 'broken' });
+    expect(await bounded(() => Promise.reject(new Error('broken')), 1, 1000)).toEqual({
+      value: 1,
+      failed: 'broken',
+    });
     const { hardware } = await probeHardware('/', { PATH: '/nowhere' });
     expect(hardware.cpuCores).toBeGreaterThan(0);
     expect(hardware.memoryBytes).toBeGreaterThan(0);

@@ -32,7 +32,8 @@ describe('the way out', () => {
   it('has no way back', () => {
     const order: DrainState[] = ['serving', 'draining', 'handing_back', 'closing', 'ended'];
     for (const [from, edges] of Object.entries(DRAIN_TRANSITIONS)) {
-      for (const to of Object.values(edges)) expect(order.indexOf(to)).toBeGreaterThanOrEqual(order.indexOf(from as DrainState));
+      for (const to of Object.values(edges))
+        expect(order.indexOf(to)).toBeGreaterThanOrEqual(order.indexOf(from as DrainState));
     }
     expect(() => step('serving', 'idle')).toThrow('idle cannot happen in serving');
   });
@@ -90,7 +91,9 @@ describe('leaving by itself', () => {
     expect(whyLeave({ ...none, afterIdleMs: 100 }, { ...view, idleSince: undefined }, 1e9)).toBeUndefined();
     expect(whyLeave({ ...none, afterJobs: 4 }, view, 1)).toBeUndefined();
     expect(whyLeave({ ...none, afterJobs: 3 }, view, 1)).toBe('finished 3 jobs');
-    expect(whyLeave({ ...none, afterUptimeMs: 1000 }, { ...view, idleSince: undefined }, 1000)).toBe('up for 1000 ms');
+    expect(whyLeave({ ...none, afterUptimeMs: 1000 }, { ...view, idleSince: undefined }, 1000)).toBe(
+      'up for 1000 ms',
+    );
   });
 });
 
@@ -131,7 +134,13 @@ describe('heartbeats', () => {
   it('go out at the interval the coordinator wants, while there is a session', () => {
     const sources: HeartbeatSources = {
       held: () => [{ jobId: 'job_1', token: 't', state: 4 }],
-      machine: () => ({ cpuLoad: 0.5, memory: { usedBytes: 1, totalBytes: 2 }, diskFreeBytes: 3, gpus: [], processes: [] }),
+      machine: () => ({
+        cpuLoad: 0.5,
+        memory: { usedBytes: 1, totalBytes: 2 },
+        diskFreeBytes: 3,
+        gpus: [],
+        processes: [],
+      }),
       throughput: () => [],
       running: () => 1,
       waiting: () => 0,
@@ -144,7 +153,9 @@ describe('heartbeats', () => {
     expect(send).not.toHaveBeenCalled();
     vi.advanceTimersByTime(2001);
     expect(send).toHaveBeenCalledTimes(3);
-    expect(send).toHaveBeenLastCalledWith(expect.objectContaining({ held: [{ jobId: 'job_1', token: 't', state: 4 }] }));
+    expect(send).toHaveBeenLastCalledWith(
+      expect.objectContaining({ held: [{ jobId: 'job_1', token: 't', state: 4 }] }),
+    );
     loop.stop();
     vi.advanceTimersByTime(10_000);
     expect(send).toHaveBeenCalledTimes(3);

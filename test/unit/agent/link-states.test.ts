@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { LINK_BACKOFF, backoffMs, failuresAfter } from '../../../agent/link/backoff.ts';
-import { coordinators, currentAddress, nextAddress, parseAddresses } from '../../../agent/link/coordinators.ts';
+import {
+  coordinators,
+  currentAddress,
+  nextAddress,
+  parseAddresses,
+} from '../../../agent/link/coordinators.ts';
 import { LINK_TRANSITIONS, allows, step } from '../../../agent/link/states.ts';
 import type { LinkEvent, LinkState } from '../../../agent/link/states.ts';
 
@@ -24,7 +29,8 @@ describe('link states', () => {
 
   it('take a stop in every state, and a refusal in every state that talks', () => {
     for (const state of STATES) expect(allows(state, 'stop')).toBe(true);
-    for (const state of ['connecting', 'greeting', 'live', 'draining'] as const) expect(step(state, 'refused')).toBe('closed');
+    for (const state of ['connecting', 'greeting', 'live', 'draining'] as const)
+      expect(step(state, 'refused')).toBe('closed');
   });
 
   it('throw for a pair outside the table', () => {
@@ -72,6 +78,7 @@ describe('coordinators', () => {
       '[fe80::1]:7400',
       'unix:/run/dibs.sock',
     ]);
-    for (const wrong of ['', 'a:b', 'a:99999', 'http://x:1', 'a b']) expect(() => parseAddresses(wrong, 7400)).toThrow('coordinator');
+    for (const wrong of ['', 'a:b', 'a:99999', 'http://x:1', 'a b'])
+      expect(() => parseAddresses(wrong, 7400)).toThrow('coordinator');
   });
 });

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Lane } from '../../../agent/link/lane.ts';
 import { MAX_CHUNKS, Outbox, PROGRESS_MS } from '../../../agent/link/outbox.ts';
-import { MAX_UNACKED, SPOOL_AFTER_MS, UnackedCompletion, UnackedCompletions } from '../../../agent/link/unacked.ts';
+import {
+  MAX_UNACKED,
+  SPOOL_AFTER_MS,
+  UnackedCompletion,
+  UnackedCompletions,
+} from '../../../agent/link/unacked.ts';
 import type { CompletionSpool } from '../../../agent/link/unacked.ts';
 import type { Up } from '../../../agent/link/wire.ts';
 
@@ -92,7 +97,8 @@ describe('the outbox', () => {
 
   it('keeps the latest progress of a job and sends it now and then', () => {
     const { outbox, sink } = start();
-    const say = (fraction: number): void => outbox.progress({ jobId: 'job_1', token: 't', fraction, message: '' });
+    const say = (fraction: number): void =>
+      outbox.progress({ jobId: 'job_1', token: 't', fraction, message: '' });
     say(0.1);
     say(0.2);
     vi.advanceTimersByTime(1);
@@ -103,12 +109,16 @@ describe('the outbox', () => {
     expect(sink.written.flatMap(({ progress }) => progress ?? [])).toMatchObject([{ fraction: 0.2 }]);
     now += PROGRESS_MS;
     vi.advanceTimersByTime(PROGRESS_MS);
-    expect(sink.written.flatMap(({ progress }) => progress ?? [])).toMatchObject([{ fraction: 0.2 }, { fraction: 0.4 }]);
+    expect(sink.written.flatMap(({ progress }) => progress ?? [])).toMatchObject([
+      { fraction: 0.2 },
+      { fraction: 0.4 },
+    ]);
   });
 
   it('drops chunks first: without a stream, and beyond the bound', () => {
     const { outbox, sink } = start();
-    for (let index = 0; index < MAX_CHUNKS + 10; index += 1) outbox.chunk({ jobId: 'job_1', token: 't', index, data: 'x' });
+    for (let index = 0; index < MAX_CHUNKS + 10; index += 1)
+      outbox.chunk({ jobId: 'job_1', token: 't', index, data: 'x' });
     outbox.completed(completion('job_1'));
     vi.runAllTimers();
     expect(sink.written.flatMap(({ chunks }) => chunks ?? [])).toHaveLength(MAX_CHUNKS);

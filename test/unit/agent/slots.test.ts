@@ -39,7 +39,11 @@ describe('slots', () => {
           })),
           most,
         );
-        const model = { a: { waiting: 0, running: 0 }, b: { waiting: 0, running: 0 }, c: { waiting: 0, running: 0 } };
+        const model = {
+          a: { waiting: 0, running: 0 },
+          b: { waiting: 0, running: 0 },
+          c: { waiting: 0, running: 0 },
+        };
         for (const { type, act, ahead } of steps) {
           const of = model[type];
           if (act === 'hold' && slots.admits(type)) {
@@ -124,7 +128,9 @@ describe('the plan', () => {
   });
 
   it('is one group when the owner says how many', () => {
-    expect(planSlots(3, 8, executors)).toMatchObject([{ total: 3, types: [{ type: 'p' }, { type: 'q' }, { type: 'i' }] }]);
+    expect(planSlots(3, 8, executors)).toMatchObject([
+      { total: 3, types: [{ type: 'p' }, { type: 'q' }, { type: 'i' }] },
+    ]);
   });
 });
 
@@ -193,28 +199,31 @@ describe('credits', () => {
 
   it('always leave the coordinator with the right view: what it may still send is what there is room for', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom('offer-a', 'offer-b', 'end-a', 'end-b', 'speak'), { maxLength: 120 }), (steps) => {
-        const { slots, book } = make();
-        let said = book.next(slots, true);
-        let sent = 0;
-        const held: Record<string, number> = { a: 0, b: 0 };
-        for (const step of steps) {
-          const [act, type] = step.split('-') as [string, string];
-          const room = (said?.total ?? 0) - (sent - (said?.offersSeen ?? 0));
-          if (act === 'offer' && room > 0 && slots.free(type) > 0) {
-            sent += 1;
-            book.sawOffer(type);
-            slots.hold(type);
-            held[type] = (held[type] as number) + 1;
-          } else if (act === 'end' && (held[type] as number) > 0) {
-            slots.release(type, 'waiting');
-            held[type] = (held[type] as number) - 1;
-          } else if (act === 'speak') {
-            said = book.next(slots, true) ?? said;
-            expect((said?.total ?? 0) - (sent - (said?.offersSeen ?? 0))).toBe(slots.freeTotal());
+      fc.property(
+        fc.array(fc.constantFrom('offer-a', 'offer-b', 'end-a', 'end-b', 'speak'), { maxLength: 120 }),
+        (steps) => {
+          const { slots, book } = make();
+          let said = book.next(slots, true);
+          let sent = 0;
+          const held: Record<string, number> = { a: 0, b: 0 };
+          for (const step of steps) {
+            const [act, type] = step.split('-') as [string, string];
+            const room = (said?.total ?? 0) - (sent - (said?.offersSeen ?? 0));
+            if (act === 'offer' && room > 0 && slots.free(type) > 0) {
+              sent += 1;
+              book.sawOffer(type);
+              slots.hold(type);
+              held[type] = (held[type] as number) + 1;
+            } else if (act === 'end' && (held[type] as number) > 0) {
+              slots.release(type, 'waiting');
+              held[type] = (held[type] as number) - 1;
+            } else if (act === 'speak') {
+              said = book.next(slots, true) ?? said;
+              expect((said?.total ?? 0) - (sent - (said?.offersSeen ?? 0))).toBe(slots.freeTotal());
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 });

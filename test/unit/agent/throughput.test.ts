@@ -26,7 +26,10 @@ describe('cost per second', () => {
   });
 
   it('is finite and not negative for anything', () => {
-    const sample = fc.record({ cost: fc.double({ min: 0, max: 1e9, noNaN: true }), runMs: fc.double({ min: 0, max: 1e9, noNaN: true }) });
+    const sample = fc.record({
+      cost: fc.double({ min: 0, max: 1e9, noNaN: true }),
+      runMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
+    });
     fc.assert(
       fc.property(fc.array(sample, { minLength: 1, maxLength: 60 }), (samples) => {
         const rate = costPerSecond(samples);

@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import type { AgentConfig } from '../../../../agent/config.ts';
 import type { HostLog } from '../../../../agent/jobs/log.ts';
 
-export function agentConfig(folder: string, coordinators: readonly string[], changes: Partial<AgentConfig> = {}): AgentConfig {
+export function agentConfig(
+  folder: string,
+  coordinators: readonly string[],
+  changes: Partial<AgentConfig> = {},
+): AgentConfig {
   return {
     coordinators,
     name: 'test-agent',

@@ -42,7 +42,11 @@ export async function startAgent(
   const folder = about.folder ?? (await tempFolder());
   const host = new ScriptedHost(about.executors);
   const agent = createAgent({
-    config: agentConfig(folder, coordinators.map(({ address }) => address), about.config),
+    config: agentConfig(
+      folder,
+      coordinators.map(({ address }) => address),
+      about.config,
+    ),
     log: quietLog,
     createHost: about.createHost ?? (() => host),
     // The first address first, no waits between attempts, heartbeats at once.

@@ -47,7 +47,15 @@ export class ScriptedJob implements RunningJob {
   }
 
   end(result: Partial<JobResult>): void {
-    this.#resolve({ verdict: 'succeeded', outputJson: '', reason: '', message: '', runMs: 1, blockedReason: '', ...result });
+    this.#resolve({
+      verdict: 'succeeded',
+      outputJson: '',
+      reason: '',
+      message: '',
+      runMs: 1,
+      blockedReason: '',
+      ...result,
+    });
   }
 }
 

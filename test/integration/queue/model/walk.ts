@@ -29,6 +29,8 @@ interface Call {
   readonly blobs: readonly Buffer[];
 }
 
+type Step = (a: number, b: number, c: number) => Promise<void> | undefined;
+
 interface Held {
   readonly ref: string;
   readonly token: string;
@@ -46,7 +48,8 @@ export class Walk {
   #before: Snapshot | undefined;
 
   /** Frequent moves stand there more than once. */
-  readonly #moves: readonly ((a: number, b: number, c: number) => Promise<void> | undefined)[];
+  readonly #moves: readonly Step[];
+  readonly #agents: ReadonlySet<Step>;
 
   constructor(world: World) {
     this.#world = world;
@@ -56,16 +59,21 @@ export class Walk {
     const finish = this.#finish.bind(this);
     const close = this.#close.bind(this);
     const accept = this.#accept.bind(this);
+    const fail = this.#fail.bind(this);
+    const release = this.#release.bind(this);
+    const progress = this.#progress.bind(this);
+    const emit = this.#emit.bind(this);
+    this.#agents = new Set([complete, accept, fail, release, progress, emit]);
     this.#moves = [
       submit,
       claim,
       accept,
       complete,
       finish,
-      this.#fail.bind(this),
-      this.#release.bind(this),
-      this.#progress.bind(this),
-      this.#emit.bind(this),
+      fail,
+      release,
+      progress,
+      emit,
       this.#retry.bind(this),
       close,
       this.#control.bind(this),
@@ -89,7 +97,16 @@ export class Walk {
   }
 
   async run(moves: readonly Move[]): Promise<void> {
-    for (const [kind, a, b, c] of moves) await this.#moves[kind % this.#moves.length]?.(a, b, c);
+    for (const [kind, a, b, c] of moves) {
+      if (this.#model.works.size === 0) await this.#submit(a, b, c);
+      const step = this.#moves[kind % this.#moves.length] as Step;
+      await (this.#idles(step, a) ? this.#claim(a, b, c) : step(a, b, c));
+    }
+  }
+
+  /** Agents without a job would say nothing of interest, mostly. */
+  #idles(step: Step, n: number): boolean {
+    return this.#agents.has(step) && n % 8 > 0 && this.#model.liveJobs().length === 0;
   }
 
   /** Makes the call twice, and holds answers and Redis against the model. */
@@ -137,8 +154,8 @@ export class Walk {
   // ── consumers ──
 
   #submit(a: number, b: number, c: number): Promise<void> {
-    const wid = this.#world.wid(`w${a % 6}`);
-    const jobs: JobSpec[] = Array.from({ length: 1 + (b % 4) }, (_, slot) =>
+    const wid = this.#world.wid(`w${a % 8}`);
+    const jobs: JobSpec[] = Array.from({ length: 1 + (b % 6) }, (_, slot) =>
       job({
         slot,
         queue: QUEUES[b % 3] as string,
@@ -161,7 +178,7 @@ export class Walk {
   }
 
   #control(a: number, b: number): Promise<void> {
-    const wid = this.#world.wid(`w${a % 6}`);
+    const wid = a % 9 === 0 ? this.#world.wid('nobody') : ([...this.#model.works.keys()][a % this.#model.works.size] as string);
     return this.#remembered('control', [this.#world.nextTag(), this.#origin(b), wid, TENANTS[b % 2] as string, `word ${b}`]);
   }
 
@@ -174,7 +191,7 @@ export class Walk {
     const asks = Array.from({ length: 1 + (b % 3) }, (_, i): ClaimAsk => {
       const classes = QUEUES.filter((_, q) => ((c >> q) + i) % 3 !== 0);
       const groups = classes.map((_, at) => ((b + at) % 2 === 0 ? 1 : Math.min(2, classes.length)));
-      return [`agent${(a + i) % 4}`, 1 + ((b + i) % 4), classes, groups, [c % 4, 1 + (b % 3)]];
+      return [`agent${(a + i) % 4}`, 1 + ((b + i) % 4), classes, groups, [c % 6, 1 + (b % 3)]];
     });
     return this.#call('claim', [this.#world.nextTag(), origin, number, `r${a}`, OFFER_MS, c % 2, asks]);
   }
