@@ -51,7 +51,7 @@ export const MAX_JSON_DEPTH = 64;
 export const MAX_PATH_LENGTH = 1_000;
 
 /** Names and positions in one path: nothing of legal depth lies deeper. */
-export const MAX_PATH_SEGMENTS = MAX_JSON_DEPTH;
+export const MAX_PATH_SEGMENTS = 64;
 
 /** Labels one requirement asks for. */
 export const MAX_LABELS = 64;

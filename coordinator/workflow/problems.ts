@@ -15,10 +15,10 @@ const QUOTED_LENGTH = 80;
 const MAX_EDITS = 2;
 
 /** Names a suggestion is looked for in: 10,000 mistakes times 10,000 names must not stop the coordinator. */
-const MAX_CANDIDATES = 1_000;
+const MAX_CANDIDATES = 500;
 
 /** Mistakes that get a suggestion. */
-const MAX_SUGGESTIONS = 20;
+const MAX_SUGGESTIONS = 10;
 
 export function report(problems: Problem[], path: string, reason: ProblemReason, message: string): void {
   if (problems.length < MAX_PROBLEMS - 1) problems.push({ path, reason, message });

@@ -61,7 +61,7 @@ describe('SIGTERM', () => {
     expect((await session.named('released', 'job_2')).released).toMatchObject([{ reason: 'DRAINING' }]);
     await release();
     await session.completion('job_1');
-    await proc.exitsWith(0);
+    expect(await proc.exit()).toEqual({ code: 0, signal: null });
     expect(session.completions).toHaveLength(1);
   });
 
@@ -76,7 +76,7 @@ describe('SIGTERM', () => {
     expect((await session.named('released', 'job_1')).released).toMatchObject([
       { jobId: 'job_1', token: tokenOf('job_1'), reason: 'SHUTDOWN' },
     ]);
-    await proc.exitsWith(130);
+    expect(await proc.exit()).toEqual({ code: 130, signal: null });
     expect(session.completions).toEqual([]);
   });
 
@@ -86,8 +86,8 @@ describe('SIGTERM', () => {
     const session = await coordinator.session();
     await hold(session, folder, 'job_1');
     proc.signal('SIGTERM');
-    await session.named('released', 'job_1');
-    await proc.exitsWith(124);
+    expect((await session.named('released', 'job_1')).released).toMatchObject([{ reason: 'SHUTDOWN' }]);
+    expect(await proc.exit()).toEqual({ code: 124, signal: null });
   });
 });
 
@@ -99,18 +99,19 @@ describe('leaving by itself', () => {
     expect(await session.credits(() => true)).toMatchObject({ total: 1 });
     session.offer({ jobId: 'job_1', type: 'value.echo', inputJson: '{"n":1}' });
     expect(await session.completion('job_1')).toMatchObject({ outputJson: '{"n":1}' });
-    await proc.exitsWith(0);
+    expect(await proc.exit()).toEqual({ code: 0, signal: null });
   });
 
   it('after a time without work', async () => {
     const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
     const proc = await startAgentProcess(coordinator, folder, ['--exit-after-idle', '10ms']);
-    await proc.exitsWith(0);
+    expect(await proc.exit()).toEqual({ code: 0, signal: null });
   });
 
   it('when its credential is refused, with 77', async () => {
     const [coordinator, folder] = [await startCoordinator({ token: 'right' }), await tempFolder()];
-    await (await startAgentProcess(coordinator, folder, ['--token', 'wrong'])).exitsWith(77);
+    const proc = await startAgentProcess(coordinator, folder, ['--token', 'wrong']);
+    expect(await proc.exit()).toEqual({ code: 77, signal: null });
   });
 });
 
@@ -129,7 +130,7 @@ describe('the control socket', () => {
     await cli(folder, 'pause').line(/state\s+paused/);
     await session.credits(({ total }) => total === 0);
     await cli(folder, 'stop').exitsWith(0);
-    await proc.exitsWith(130);
+    expect(await proc.exit()).toEqual({ code: 130, signal: null });
     const last = JSON.parse(await readFile(join(folder, 'state', 'status.json'), 'utf8')) as {
       state: string;
     };
@@ -155,7 +156,7 @@ describe('a configuration that cannot be used', () => {
     const proc = startProc('cli/dibs-agent.ts', {
       args: ['start', '--slots', 'many', '--drain-timeout', '10', '--coordinator', 'x:y'],
     });
-    await proc.exitsWith(78);
+    expect(await proc.exit()).toEqual({ code: 78, signal: null });
     expect(proc.output).toMatch(/slots .*auto or a whole number/);
     expect(proc.output).toMatch(/drain-timeout .*duration/);
   });

@@ -151,7 +151,7 @@ describe('a coordinator that drains', () => {
     one.stopWithoutEnding();
     const second = await two.session();
     job.succeed();
-    await second.completion('job_1');
+    expect(await second.completion('job_1')).toMatchObject({ token: tokenOf('job_1') });
   });
 
   it('and that cannot be reached is passed over', async () => {

@@ -111,6 +111,25 @@ describe('a workflow', () => {
   });
 });
 
+describe('an executor that asks for further jobs', () => {
+  test('gets them run in its own step; a repeated batch counts once; the step ends with all outputs', async () => {
+    const splitter = await agent({
+      types: ['split'],
+      answer: (offer) => {
+        const input = JSON.parse(offer.inputJson) as { part?: number };
+        if (input.part !== undefined) return { output: { part: input.part } };
+        const batch = { jobId: offer.jobId, token: offer.token, batch: 1, inputsJson: ['{"part":1}', '{"part":2}'] };
+        splitter.send({ emitted: [batch] });
+        splitter.send({ emitted: [batch] });
+        return { output: { whole: true } };
+      },
+    });
+    const output = await client.submitAndGetOutput({ steps: [{ type: 'split', input: {} }] });
+    expect(output).toEqual({ items: [{ whole: true }, { part: 1 }, { part: 2 }] });
+    expect(splitter.offers).toHaveLength(3);
+  });
+});
+
 describe('requests', () => {
   test('the same request id twice is one workflow; another body is refused', async () => {
     await agent({ types: ['idle'], answer: () => undefined });

@@ -9,6 +9,7 @@ import { gpuEnvironment, gpuSlots } from '../../../agent/hardware/gpu-slots.ts';
 import { parseGpus, visibleGpus } from '../../../agent/hardware/gpu.ts';
 import { probeHardware } from '../../../agent/hardware/hardware.ts';
 import type { HardwareInfo } from '../../../agent/hardware/hardware.ts';
+import type { Advertisement } from '../../../agent/link/wire.ts';
 import type { ExecutorDescription } from '../../../agent/jobs/contract.ts';
 
 const GIB = 2 ** 30;
@@ -136,7 +137,7 @@ describe('what is offered', () => {
   });
 
   it('is advertised anew when a GPU goes, and only then', () => {
-    const changed = vi.fn();
+    const changed = vi.fn<(advertisement: Advertisement) => void>();
     const gpus = parseGpus(SMI);
     const offering = new Offering({
       executors: [executor('cpu'), executor('two', { gpus: 2 })],

@@ -8,6 +8,7 @@ import type { ExitRules } from '../../../agent/drain/exit-rules.ts';
 import { DRAIN_TRANSITIONS, step } from '../../../agent/drain/states.ts';
 import type { DrainState } from '../../../agent/drain/states.ts';
 import { HeartbeatLoop } from '../../../agent/heartbeat/heartbeat.ts';
+import type { Heartbeat } from '../../../agent/link/wire.ts';
 import type { HeartbeatSources } from '../../../agent/heartbeat/heartbeat.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -146,7 +147,7 @@ describe('heartbeats', () => {
       waiting: () => 0,
       loopDelayMs: () => 0,
     };
-    const send = vi.fn();
+    const send = vi.fn<(heartbeat: Heartbeat) => void>();
     const loop = new HeartbeatLoop({ sources, send, random: () => 0.5 });
     loop.start(1000);
     vi.advanceTimersByTime(499);

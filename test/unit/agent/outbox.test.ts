@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { CreditsMessage } from '../../../agent/claim/credits.ts';
 import { Lane } from '../../../agent/link/lane.ts';
 import { MAX_CHUNKS, Outbox, PROGRESS_MS } from '../../../agent/link/outbox.ts';
 import {
@@ -154,7 +155,7 @@ describe('the outbox', () => {
   });
 
   it('asks for credits once a message, and only when slots have changed', () => {
-    const credits = vi.fn(() => ({ total: 1, byType: {}, revision: 1, offersSeen: 0 }));
+    const credits = vi.fn<() => CreditsMessage>(() => ({ total: 1, byType: {}, revision: 1, offersSeen: 0 }));
     const outbox = new Outbox({ now: () => now, credits });
     const sink = new FakeSink();
     outbox.attach(sink);

@@ -4,6 +4,7 @@
  * A walk is a list of numbers: what to do, and choices for it, taken modulo what there is. So any part of a walk is a
  * walk, and fast-check can shrink it.
  */
+import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { ScriptName, Scripts } from '../../../../coordinator/queue/gen/scripts.ts';
 import type { Change, ClaimAsk, CompleteItem, JobSpec } from '../../../../coordinator/queue/items.ts';
@@ -18,6 +19,9 @@ import { checkInvariants, snapshotOf, snapshotOfModel } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type Move = readonly [kind: number, a: number, b: number, c: number];
+
+const choice = fc.noBias(fc.nat({ max: 2 ** 20 }));
+export const walks = fc.array(fc.tuple(choice, choice, choice, choice), { minLength: 1, maxLength: 80, size: 'max' });
 
 const QUEUES = ['x', 'y', 'z'];
 const TENANTS = ['acme', 'globex'];
@@ -115,7 +119,6 @@ export class Walk {
     const expected = [this.#model.handle(name, args), undefined as unknown];
     const first = answerOf(name, await scripts.call(name, cell, args, blobs));
     expect(first, `${name}, first answer`).toEqual(expected[0]);
-    (globalThis as any).STATS ??= {}; { const S=(globalThis as any).STATS; const k = name+' '+(name==='claim'? Math.min(3,(first as any).grants.length): JSON.stringify(first).slice(0,24)); S[k]=(S[k]??0)+1; }
     const dump = await this.#world.dump();
     const snapshot = snapshotOf(dump, cell);
     expect(snapshot, `Redis after ${name}`).toEqual(snapshotOfModel(this.#model));
@@ -199,7 +202,7 @@ export class Walk {
   #accept(a: number, b: number, c: number): Promise<void> {
     const items = [a, b].slice(0, 1 + (c % 2)).map((n): [string, string, number, number] => {
       const { ref, token } = this.#holder(n);
-      return [ref, token, c % 3 === 0 ? -1 : 10, c % 5 === 0 ? LATER : 0];
+      return [ref, token, c % 3 === 0 ? -1 : 10, n % 2 === 0 ? LATER : 0];
     });
     return this.#remembered('accept', [this.#world.nextTag(), this.#origin(b), LEASE_MS, items]);
   }

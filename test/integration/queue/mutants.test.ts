@@ -1,0 +1,95 @@
+/** The model test is worth something: scripts with a planted bug fail it. */
+import fc from 'fast-check';
+import type { Cluster, Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pack, unpack, unpackSequence } from '../../../coordinator/queue/codec.ts';
+import { SCRIPT_NAMES } from '../../../coordinator/queue/gen/scripts.ts';
+import type { ScriptName, Scripts } from '../../../coordinator/queue/gen/scripts.ts';
+import { keys } from '../../../coordinator/queue/keys.ts';
+import type { Cell } from '../../../coordinator/queue/keys.ts';
+import { scriptSource } from '../../../coordinator/queue/scripts.ts';
+import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
+import type { RedisConnection } from '../../../runtime/redis/connect.ts';
+import { useRedis } from '../../support/redis.ts';
+import { Walk, walks } from './model/walk.ts';
+import { World } from './world.ts';
+import type { Caller } from './world.ts';
+
+const redis = useRedis();
+let connection: RedisConnection;
+beforeAll(async () => {
+  connection = await connectRedis({ target: redis().url, name: 'test' });
+});
+afterAll(() => closeRedis(connection));
+
+/** Runs the scripts with a piece of their source replaced. */
+class PatchedScripts implements Caller {
+  readonly #redis: Redis | Cluster;
+  readonly #sources = new Map<ScriptName, string>();
+
+  constructor(use: Redis | Cluster, from: string, to: string) {
+    this.#redis = use;
+    let found = 0;
+    for (const name of SCRIPT_NAMES) {
+      const source = scriptSource(name);
+      found += source.split(from).length - 1;
+      this.#sources.set(name, source.replaceAll(from, to));
+    }
+    expect(found, `"${from}" is nowhere in the scripts: plant this bug anew`).toBeGreaterThan(0);
+  }
+
+  async call<N extends ScriptName>(
+    name: N,
+    cell: Cell,
+    args: Scripts[N]['args'],
+    blobs: readonly Buffer[] = [],
+  ): Promise<Scripts[N]['returns']> {
+    const source = this.#sources.get(name) as string;
+    const reply = await this.#redis.callBuffer('EVAL', [source, '1', keys.meta(cell), pack(args), ...blobs]);
+    if (!Buffer.isBuffer(reply)) return reply as Scripts[N]['returns'];
+    return (source.includes('\n-- returns: sequence') ? unpackSequence(reply) : unpack(reply)) as Scripts[N]['returns'];
+  }
+}
+
+/** Number of the first walk that the scripts fail, or what they say when they fail none. */
+async function failedWalk(scripts: Caller, limit: number): Promise<{ walk: number; error: unknown } | undefined> {
+  for (const [walk, moves] of fc.sample(walks, { seed: 20_260_101, numRuns: limit }).entries()) {
+    await connection.flushall();
+    try {
+      await new Walk(new World(connection, scripts, redis().url)).run(moves);
+    } catch (error) {
+      return { walk, error };
+    }
+  }
+  return undefined;
+}
+
+test('as they are, the scripts fail no walk', async () => {
+  expect(await failedWalk(new PatchedScripts(connection, 'local', 'local'), 10)).toBeUndefined();
+});
+
+const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
+  ['the fence is not checked', "if token == '' or j[J.token] ~= token then", "if token == '' then"],
+  ['a repeated claim is a new one', 'if last[1] == claim_no then', 'if false then'],
+  ['a job that comes back loses its place', 'queue_again(rec.j[J.class], rec.j[J.score], rec.j[J.member])', 'enqueue(rec)'],
+  [
+    'a decision takes the mark away whatever came since',
+    'if h[H.facts] == facts then',
+    "if true then h[H.dirty] = {} zrem(P .. 'd', w.wid) return true end if true then",
+  ],
+  ['a finished job keeps its lease', 'drop_lease(rec)\n  j[J.state] = state', 'j[J.hold] = 0 j[J.state] = state'],
+  ['a batch of further jobs counts again', "if live == 'ok' and it[3] <= rec.j[J.emitBatch] then live = 'done' end", ''],
+  ['a decision from an old view applies', 'elseif w.h[H.ver] ~= it[2] then', 'elseif false then'],
+  ['a decision ahead ignores facts', ' and h[H.facts] == it[11]', ''],
+  ['a canceled job stays in the queue', '    leave_queue(rec)\n    zrem', '    zrem'],
+  ['an accepted job may still lapse', "      zrem(P .. 'o', rec.ref)\n", ''],
+  ['a stall is not counted', 'j[J.recoveries] = j[J.recoveries] + 1', ''],
+  ['events of one call share a number', 'h[H.seq] = h[H.seq] + #w.ev', 'h[H.seq] = h[H.seq] + 1'],
+  ['an old attempt timer ends a new attempt', "if held(rec, token) == 'ok' then\n      told", "if rec and rec.j[J.hold] ~= 0 then\n      told"],
+  ['a group gives more than its limit', 'limits[a][group] = limits[a][group] - 1', ''],
+  ['a result counts for a job that ended', "if terminal(j[J.state]) then return 'done' end", ''],
+];
+
+test.each(bugs)('%s', async (_, from, to) => {
+  expect(await failedWalk(new PatchedScripts(connection, from, to), 150), 'no walk failed').toBeDefined();
+});
