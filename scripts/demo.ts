@@ -60,10 +60,13 @@ async function demo(io: Io, options: DemoOptions): Promise<number> {
       if (fatal) leaving.abort(new Error(message));
     },
   });
+  let starting: Promise<void> | undefined;
   try {
-    const samples = await prepareSamples(options);
     say(io, `Starting a Redis, a coordinator and ${AGENTS.length} agents: ${AGENTS.map(({ name, types }) => `${name} (${types})`).join(', ')}`);
-    await stack.start(signal);
+    starting = stack.start(signal);
+    starting.catch(() => undefined);
+    const samples = await prepareSamples(options);
+    await starting;
     const client = createClient({ address: stack.address, token: '' });
     let result: DemoResult;
     try {
@@ -81,6 +84,8 @@ async function demo(io: Io, options: DemoOptions): Promise<number> {
     if (options.verbose !== true && !signal.aborted) for (const line of log) say(io, line);
     throw error;
   } finally {
+    leaving.abort();
+    await starting?.catch(() => undefined);
     await stack.kill();
     await rm(dataDir, { recursive: true, force: true });
   }

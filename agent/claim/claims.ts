@@ -1,6 +1,7 @@
 /**
  * The claim loop: offers in, admitted jobs to the executor host, completions out. Siblings: `admission.ts` decides,
- * `slots.ts` counts, `local-queue.ts` orders, `announcer.ts` says what lasts, `credits.ts` asks for more.
+ * `slots.ts` counts, `local-queue.ts` orders, `announcer.ts` and `job-reports.ts` say what happens, `credits.ts` asks
+ * for more.
  *
  * 1. Every offer is answered: by accept, release or completion. A repeated offer is not a new job.
  * 2. A slot is given back exactly once, when the executor's promise resolves, even when the job was lost before.
@@ -24,12 +25,10 @@ import { Announcer } from './announcer.ts';
 import { canceledUnstarted, oversized } from './results.ts';
 import type { CreditBook, CreditsMessage } from './credits.ts';
 import { HeldJob } from './held-job.ts';
-import type { HeldJobPort } from './held-job.ts';
+import { JobReports } from './job-reports.ts';
 import { LocalQueue } from './local-queue.ts';
 import type { Slots } from './slots.ts';
 
-/** Most bytes of one emit: more would not fit a message next to other things. */
-const MAX_EMIT_BYTES = 8 * 1024 * 1024;
 /** The queue ahead is sized anew after the first success of a type and then after every 16th. */
 const RESIZE_MASK = 15;
 
@@ -54,12 +53,13 @@ export interface ClaimCounts {
   readonly wasted: number;
 }
 
-export class Claims implements HeldJobPort {
+export class Claims {
   readonly #o: ClaimsOptions;
   readonly #executors: ReadonlyMap<string, ExecutorDescription>;
   readonly #held = new Map<string, HeldJob>();
   readonly #queue = new LocalQueue();
   readonly #announcer: Announcer;
+  readonly #reports: JobReports;
   readonly #idleWaiters: (() => void)[] = [];
   #draining = false;
   #paused = false;
@@ -70,7 +70,8 @@ export class Claims implements HeldJobPort {
   constructor(options: ClaimsOptions) {
     this.#o = options;
     this.#executors = new Map(options.executors.map((executor) => [executor.type, executor]));
-    this.#announcer = new Announcer((job) => this.#announce(job));
+    this.#reports = new JobReports(options.outbox, options.now);
+    this.#announcer = new Announcer((job) => this.#reports.announce(job));
     this.#idleSince = options.now();
     for (const [type, executor] of this.#executors)
       options.slots.setAhead(type, aheadOf(options.prefetch, executor, undefined));
@@ -145,8 +146,8 @@ export class Claims implements HeldJobPort {
     for (const job of this.#held.values()) {
       if (!confirmed.has(job.jobId)) this.#lose(job, 'the coordinator does not know it as ours');
       else {
-        this.#announce(job);
-        this.#sendEmits(job.emits ?? []);
+        this.#reports.announce(job);
+        this.#reports.repeatEmits(job.emits ?? []);
       }
     }
     for (const completion of this.#o.unacked.all()) {
@@ -154,7 +155,7 @@ export class Claims implements HeldJobPort {
         this.#o.unacked.acknowledged(completion);
         this.#wasted(completion.jobId, completion.result, 'LEASE_LOST');
       } else {
-        this.#sendEmits(completion.emits);
+        this.#reports.repeatEmits(completion.emits);
         this.#o.outbox.completed(completion);
       }
     }
@@ -196,32 +197,6 @@ export class Claims implements HeldJobPort {
     this.#announcer.stop();
   }
 
-  // What executors say (HeldJobPort).
-
-  started(job: HeldJob): void {
-    job.phase = 'processing';
-    job.startedAt = this.#o.now();
-    if (job.announced) this.#o.outbox.started(job.jobId, job.token, job.startedAt);
-  }
-
-  progress(job: HeldJob, fraction: number, message: string): void {
-    this.#o.outbox.progress({ jobId: job.jobId, token: job.token, fraction, message });
-  }
-
-  chunk(job: HeldJob, index: number, data: string): void {
-    this.#o.outbox.chunk({ jobId: job.jobId, token: job.token, index, data });
-  }
-
-  emitJobs(job: HeldJob, batch: number, inputsJson: readonly string[]): Promise<void> {
-    const bytes = bytesOf(inputsJson);
-    if (bytes > MAX_EMIT_BYTES)
-      return Promise.reject(new Error(`emitJobs: ${bytes} bytes at once, at most ${MAX_EMIT_BYTES}`));
-    const emit = { jobId: job.jobId, token: job.token, batch, inputsJson };
-    (job.emits ??= []).push(emit);
-    this.#o.outbox.emitted(emit, bytes);
-    return Promise.resolve();
-  }
-
   // Inside.
 
   #isRepeat(offer: Offer): boolean {
@@ -244,7 +219,7 @@ export class Claims implements HeldJobPort {
       outbox.released({ jobId: offer.jobId, token: offer.token, ...refusal });
       return;
     }
-    const job = new HeldJob(offer, now(), this);
+    const job = new HeldJob(offer, now(), this.#reports);
     slots.hold(offer.type);
     this.#held.set(offer.jobId, job);
     this.#queue.add(job);
@@ -347,16 +322,6 @@ export class Claims implements HeldJobPort {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
-  #announce(job: HeldJob): void {
-    job.announced = true;
-    this.#o.outbox.accepted(job.jobId, job.token, this.#o.now());
-    if (job.phase === 'processing') this.#o.outbox.started(job.jobId, job.token, job.startedAt);
-  }
-
-  #sendEmits(emits: UnackedCompletion['emits']): void {
-    for (const emit of emits) this.#o.outbox.emitted(emit, bytesOf(emit.inputsJson ?? []));
-  }
-
   #wasted(jobId: string, result: JobResult, reason: string): void {
     this.#counts.wasted += 1;
     this.#o.log.warn(
@@ -364,10 +329,4 @@ export class Claims implements HeldJobPort {
       'result refused; the work was wasted',
     );
   }
-}
-
-function bytesOf(texts: readonly string[]): number {
-  let bytes = 0;
-  for (const text of texts) bytes += text.length * 3 + 4;
-  return bytes;
 }

@@ -7,6 +7,8 @@ import { readFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const TOP = 12;
+/** Most that one sample counts for, microseconds: a longer gap means that the thread was not running. */
+const MAX_SAMPLE_US = 2500;
 const NAME = /^CPU\.\d+\.\d+\.(\d+)\.(\d+)\.\d+\.cpuprofile$/;
 
 interface Profile {
@@ -42,7 +44,7 @@ export function topOf({ nodes, samples, timeDeltas }: Profile, count: number = T
     const place =
       frame === undefined || frame.url === '' ? '' : ` ${shortUrl(frame.url)}:${frame.lineNumber + 1}`;
     const key = `${name === '' ? '(anonymous)' : name}${place}`;
-    const us = timeDeltas[index] ?? 0;
+    const us = Math.min(timeDeltas[index] ?? 0, MAX_SAMPLE_US);
     busy += us;
     self.set(key, (self.get(key) ?? 0) + us);
   });

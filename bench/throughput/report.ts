@@ -5,6 +5,9 @@ import type { ThroughputOptions } from './options.ts';
 import type { Tried, WorkerSetting } from './peer-side.ts';
 import type { SideSummary } from './summary.ts';
 
+/** Cores others may use before the rates of a run stop meaning much. */
+const QUIET_CORES = 0.2;
+
 export interface Report {
   readonly options: ThroughputOptions;
   readonly dibs: SideSummary | undefined;
@@ -42,10 +45,12 @@ export function jsonReport(report: Report): string {
       ),
     ),
     cpuTotal: of(({ cpuTotal }) => cpuTotal),
+    cpuRatio: cpuRatioOf(report) ?? null,
     busiestThread: of(({ busiest }) => busiest),
     bottleneck: of(({ bottleneck }) => bottleneck),
     coresUsed: of((summary) => summary.cores),
     coresUsedByOthers: of(({ foreignCores }) => foreignCores),
+    quiet: isQuiet(report),
     agents: options.agents,
     isolation: options.isolation,
     window: options.window,
@@ -78,8 +83,12 @@ export function tableReport(report: Report): string {
   }
   const ratio = ratioOf(report);
   if (ratio !== undefined && ratioSpread !== undefined) {
-    lines.push('', `Dibs / BullMQ: ${ratio} (round by round ${ratioSpread.min} to ${ratioSpread.max})`);
+    const { median, min, max } = ratioSpread;
+    lines.push('', `Dibs / BullMQ: ${ratio} (round by round ${median}, ${min} to ${max})`);
+    lines.push(`CPU of a BullMQ job / CPU of a Dibs job: ${cpuRatioOf(report)}`);
   }
+  if (!isQuiet(report))
+    lines.push('Other work was using this machine meanwhile: trust the ratios, not the rates.');
   return `${lines.join('\n')}\n`;
 }
 
@@ -100,6 +109,16 @@ function sideLines(title: string, side: SideSummary): string[] {
 function ratioOf({ dibs, peer }: Report): number | undefined {
   if (dibs === undefined || peer === undefined) return undefined;
   return significant(dibs.perSecond.median / peer.perSecond.median, 3);
+}
+
+/** How many Dibs jobs the CPU of one BullMQ job pays for. Other work on the machine hardly moves it. */
+function cpuRatioOf({ dibs, peer }: Report): number | undefined {
+  if (dibs === undefined || peer === undefined) return undefined;
+  return significant(peer.cpuTotal / dibs.cpuTotal, 3);
+}
+
+function isQuiet({ dibs, peer }: Report): boolean {
+  return Math.max(dibs?.foreignCores ?? 0, peer?.foreignCores ?? 0) < QUIET_CORES;
 }
 
 function settingText({ workers, concurrency }: WorkerSetting): string {

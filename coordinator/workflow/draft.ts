@@ -99,14 +99,25 @@ export class Draft {
     return this.plan.steps.map((planned) => this.step(planned.index));
   }
 
+  /** Asks for every output that is not at hand, all at once. */
+  needOutputs(sources: readonly number[]): void {
+    const missing = sources.filter((source) => this.#known(source) === undefined);
+    if (missing.length > 0) throw new Missing(missing, []);
+  }
+
   /** JSON text; null for a skipped step. */
   output(index: number): string | null {
-    const known = this.env.output(index);
-    if (known !== undefined) return known;
+    const known = this.#known(index);
+    if (known === undefined) throw new Missing([index], []);
+    return known;
+  }
+
+  #known(index: number): string | null | undefined {
+    const loaded = this.env.output(index);
+    if (loaded !== undefined) return loaded;
     const step = this.step(index);
     if (step.state !== State.succeeded) return null;
-    if (step.total === 0) return '{"items":[]}';
-    throw new Missing([index], []);
+    return step.total === 0 ? '{"items":[]}' : undefined;
   }
 
   alter(index: number, to: StepAlteration): void {

@@ -16,7 +16,7 @@ import type { Change } from '../queue/items.ts';
 import { Draft, Missing } from './draft.ts';
 import { closeEverything, closeStep, failStep, rollUp } from './fates.ts';
 import type { Plan } from './plan.ts';
-import { stepInputs } from './refs.ts';
+import { outputsRead, stepInputs } from './refs.ts';
 import type { WorkflowView } from './view.ts';
 
 /** Jobs one decision emits at most. */
@@ -129,7 +129,8 @@ function emit(draft: Draft, index: number, from: number): void {
     draft.newJob(index, 0, '', planned.input.json);
     return;
   }
-  const inputs = stepInputs(draft.plan, index, (source) => draft.output(source));
+  draft.needOutputs(outputsRead(planned));
+  const inputs = stepInputs(draft.plan, index, (source) => draft.output(source), from);
   if (!inputs.ok) {
     failStep(draft, index, State.failed, inputs.reason, `${inputs.path}: ${inputs.message}`);
     return;

@@ -21,10 +21,10 @@ import type {
   RunningJob,
 } from '../../jobs/contract.ts';
 import type { HostLog } from '../../jobs/log.ts';
-import { failed, finished, stopFor, stopForTimeout, stoppedResult } from '../../jobs/verdicts.ts';
-import type { Stop } from '../../jobs/verdicts.ts';
 import { RESULT_FIELDS, pushRequest, resultAt } from './messages.ts';
 import type { Answer, FromThread, Question, ThreadSetup, ToThread } from './messages.ts';
+import { ThreadJob } from './thread-job.ts';
+import type { CancelPort } from './thread-job.ts';
 
 /** Longer than the host's own grace, so that a thread that still works settles it itself. */
 const DEFAULT_GRACE_MS = 6_000;
@@ -42,7 +42,7 @@ export interface ThreadHostOptions {
   readonly watchMs?: number;
 }
 
-export class ThreadHost implements JobHost {
+export class ThreadHost implements JobHost, CancelPort {
   readonly #o: ThreadHostOptions;
   readonly #graceMs: number;
   readonly #watchMs: number;
@@ -99,7 +99,7 @@ export class ThreadHost implements JobHost {
     return this.#stopping;
   }
 
-  /** For ThreadJob. */
+  /** For ThreadJob (CancelPort). */
   cancel(job: ThreadJob, reason: CancelReason): void {
     this.#out.cancel.push({ job: job.number, reason });
     this.#schedule();
@@ -261,74 +261,6 @@ export class ThreadHost implements JobHost {
     for (const [number, job] of this.#jobs)
       this.#settle(number, job.resultOfDeath('the agent is shutting down'));
     clearInterval(this.#watch);
-  }
-}
-
-class ThreadJob implements RunningJob {
-  readonly number: number;
-  readonly request: JobRequest;
-  readonly hooks: JobHooks;
-  readonly done: Promise<JobResult>;
-  readonly #host: ThreadHost;
-  #resolve: (result: JobResult) => void = () => {};
-  #begunAt = 0;
-  #stop: Stop | undefined;
-  #stopAt = 0;
-
-  constructor(number: number, request: JobRequest, hooks: JobHooks, host: ThreadHost) {
-    this.number = number;
-    this.request = request;
-    this.hooks = hooks;
-    this.#host = host;
-    this.done = new Promise((resolve) => (this.#resolve = resolve));
-  }
-
-  /** May begin in another thread: it has not begun, and nobody wants it stopped. */
-  get canBeginAnew(): boolean {
-    return this.#begunAt === 0 && this.#stop === undefined;
-  }
-
-  begun(): void {
-    if (this.#begunAt !== 0) return;
-    this.#begunAt = performance.now();
-    this.hooks.started();
-  }
-
-  cancel(reason: CancelReason): void {
-    if (this.#stop !== undefined) return;
-    this.#stop = stopFor(reason);
-    this.#stopAt = performance.now();
-    this.#host.cancel(this, reason);
-  }
-
-  /** Should have stopped `graceMs` ago. */
-  overdue(now: number, graceMs: number): boolean {
-    if (this.#stop !== undefined && this.#begunAt !== 0) return now - this.#stopAt > graceMs;
-    return this.#late(now - graceMs);
-  }
-
-  settle(result: JobResult): void {
-    this.#resolve(result);
-  }
-
-  resultOfDeath(why: string): JobResult {
-    const now = performance.now();
-    const runMs = this.#begunAt === 0 ? 0 : now - this.#begunAt;
-    if (this.#stop !== undefined) return stoppedResult(this.#stop, runMs);
-    if (this.#late(now)) return stoppedResult(stopForTimeout(this.request.timeoutMs), runMs);
-    const outOfMemory = /out of memory|memory limit/i.test(why);
-    return finished(
-      failed(
-        'retryable',
-        outOfMemory ? 'OUT_OF_MEMORY' : 'EXECUTOR_CRASHED',
-        `the thread of inline executors is gone: ${why}`,
-      ),
-      runMs,
-    );
-  }
-
-  #late(now: number): boolean {
-    return this.request.timeoutMs > 0 && this.#begunAt !== 0 && now - this.#begunAt > this.request.timeoutMs;
   }
 }
 

@@ -1,0 +1,66 @@
+/**
+ * What is said about a held job while it runs: accepted, started, progress, chunks, further jobs.
+ *
+ * 1. Accept and start are said together where both are due; a start before the accept waits for it.
+ * 2. Emits are kept with the job: the wire has no ack for them, so each session hears them again until the job's
+ *    completion is acknowledged.
+ */
+import type { Outbox } from '../link/outbox.ts';
+import type { JobEmit } from '../link/wire.ts';
+import type { HeldJob, HeldJobPort } from './held-job.ts';
+
+/** Most bytes of one emit: more would not fit a message next to other things. */
+const MAX_EMIT_BYTES = 8 * 1024 * 1024;
+
+export class JobReports implements HeldJobPort {
+  readonly #outbox: Outbox;
+  readonly #now: () => number;
+
+  constructor(outbox: Outbox, now: () => number) {
+    this.#outbox = outbox;
+    this.#now = now;
+  }
+
+  /** Says that the job is held, and that it runs where it does (1). */
+  announce(job: HeldJob): void {
+    job.announced = true;
+    this.#outbox.accepted(job.jobId, job.token, this.#now());
+    if (job.phase === 'processing') this.#outbox.started(job.jobId, job.token, job.startedAt);
+  }
+
+  started(job: HeldJob): void {
+    job.phase = 'processing';
+    job.startedAt = this.#now();
+    if (job.announced) this.#outbox.started(job.jobId, job.token, job.startedAt);
+  }
+
+  progress(job: HeldJob, fraction: number, message: string): void {
+    this.#outbox.progress({ jobId: job.jobId, token: job.token, fraction, message });
+  }
+
+  chunk(job: HeldJob, index: number, data: string): void {
+    this.#outbox.chunk({ jobId: job.jobId, token: job.token, index, data });
+  }
+
+  emitJobs(job: HeldJob, batch: number, inputsJson: readonly string[]): Promise<void> {
+    const bytes = bytesOf(inputsJson);
+    if (bytes > MAX_EMIT_BYTES) {
+      return Promise.reject(new Error(`emitJobs: ${bytes} bytes at once, at most ${MAX_EMIT_BYTES}`));
+    }
+    const emit = { jobId: job.jobId, token: job.token, batch, inputsJson };
+    (job.emits ??= []).push(emit);
+    this.#outbox.emitted(emit, bytes);
+    return Promise.resolve();
+  }
+
+  /** For a new session (2). */
+  repeatEmits(emits: readonly JobEmit[]): void {
+    for (const emit of emits) this.#outbox.emitted(emit, bytesOf(emit.inputsJson ?? []));
+  }
+}
+
+function bytesOf(texts: readonly string[]): number {
+  let bytes = 0;
+  for (const text of texts) bytes += text.length * 3 + 4;
+  return bytes;
+}
