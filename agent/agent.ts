@@ -23,6 +23,7 @@ import { endOf } from './drain/ending.ts';
 import type { AgentEnd } from './drain/ending.ts';
 import { ExitTimer } from './drain/exit-timer.ts';
 import { probeHardware } from './hardware/hardware.ts';
+import type { HardwareInfo } from './hardware/hardware.ts';
 import { Vitals } from './heartbeat/vitals.ts';
 import type { ArtifactGateway, JobHost } from './jobs/contract.ts';
 import type { HostLog as Log } from './jobs/log.ts';
@@ -191,17 +192,7 @@ class Agent implements AgentService {
     });
     const artifacts = new CoordinatorArtifacts({ address: () => link.address, credentials, token, cache });
     this.#onClose(() => artifacts.close());
-    const probing = probeHardware(config.stateDir);
-    let gpuUuids: readonly string[] = [];
-    const { types, executors, cacheDir } = config;
-    const host =
-      this.#o.createHost?.(artifacts) ??
-      ownHost({ types, executors, cacheDir, artifacts, log, gpuUuids: () => gpuUuids });
-    this.#onClose(() => host.stop());
-    await host.start();
-    const { hardware, missing } = await probing;
-    gpuUuids = hardware.gpus.map(({ uuid }) => uuid);
-    for (const { probe, reason } of missing) log.warn({ probe, reason }, 'hardware probe');
+    const { host, hardware } = await this.#openExecutors(artifacts);
 
     // An agent that leaves after its first job asks for that one only.
     const [wishedSlots, prefetch] =
@@ -306,6 +297,21 @@ class Agent implements AgentService {
       tally,
       outbox,
     };
+  }
+
+  /** Executors and hardware are looked at side by side; neither needs the other to come up. */
+  async #openExecutors(artifacts: ArtifactGateway): Promise<{ host: JobHost; hardware: HardwareInfo }> {
+    const { config, log, createHost } = this.#o;
+    const { types, executors, cacheDir, stateDir } = config;
+    let gpuUuids: readonly string[] = [];
+    const host =
+      createHost?.(artifacts) ??
+      ownHost({ types, executors, cacheDir, artifacts, log, gpuUuids: () => gpuUuids });
+    this.#onClose(() => host.stop());
+    const [{ hardware, missing }] = await Promise.all([probeHardware(stateDir), host.start()]);
+    gpuUuids = hardware.gpus.map(({ uuid }) => uuid);
+    for (const { probe, reason } of missing) log.warn({ probe, reason }, 'hardware probe');
+    return { host, hardware };
   }
 
   async #openUnacked(): Promise<UnackedCompletions> {

@@ -27,14 +27,14 @@ afterAll(() => Promise.all(connections.map((connection) => closeRedis(connection
 
 const world = (): World => new World(connections[0] as RedisConnection, scripts, cluster().url);
 
-describe('submit', () => submitCases(world));
-describe('claim', () => claimCases(world));
-describe('facts', () => factCases(world));
-describe('decide', () => decideCases(world));
-describe('due', () => dueCases(world));
-describe('sweep', () => sweepCases(world));
-describe('log', () => logCases(world));
-describe('park', () => parkCases(world));
+describe('submit', () => void submitCases(world));
+describe('claim', () => void claimCases(world));
+describe('facts', () => void factCases(world));
+describe('decide', () => void decideCases(world));
+describe('due', () => void dueCases(world));
+describe('sweep', () => void sweepCases(world));
+describe('log', () => void logCases(world));
+describe('park', () => void parkCases(world));
 
 test('10,000 jobs in six cells, fifty claimers: each is won once', async () => {
   const cells = await openCells(connections[0] as RedisConnection, { namespace: 'race', count: 0, masters: 3 });
@@ -42,5 +42,5 @@ test('10,000 jobs in six cells, fifty claimers: each is won once', async () => {
   const owners = await Promise.all(cells.map((cell) => cluster().ownerOf(keys.meta(cell))));
   // Two cells a node.
   for (const node of cluster().nodes) expect(owners.filter(({ port }) => port === node.port)).toHaveLength(2);
-  await race({ connections, cells, inTurn: false });
+  expect(await race({ connections, cells, inTurn: false })).toBe(10_000);
 });

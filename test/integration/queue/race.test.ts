@@ -1,5 +1,5 @@
 /** The big race on one Redis: two coordinators, two connections. */
-import { afterAll, beforeAll, beforeEach, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { makeCell } from '../../../coordinator/queue/keys.ts';
 import { cellTag } from '../../../coordinator/queue/slots.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
@@ -18,7 +18,7 @@ afterAll(() => Promise.all(connections.map((connection) => closeRedis(connection
 const cells = [makeCell('race', 0, cellTag(0, 1))];
 
 test('10,000 jobs, fifty claimers: each is won once', async () => {
-  await race({ connections, cells, inTurn: false });
+  expect(await race({ connections, cells, inTurn: false })).toBe(10_000);
 });
 
 test('the same, with answers lost on the way', async () => {
@@ -28,5 +28,5 @@ test('the same, with answers lost on the way', async () => {
   const reading = new Proxy(left, {
     get: (target, name) => (name === 'callBuffer' ? lossy[0]?.callBuffer : (Reflect.get(target, name, target) as unknown)),
   });
-  await race({ connections: [reading, lossy[1] as RedisConnection], cells, inTurn: true });
+  expect(await race({ connections: [reading, lossy[1] as RedisConnection], cells, inTurn: true })).toBe(10_000);
 });

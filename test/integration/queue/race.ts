@@ -33,7 +33,8 @@ export interface RaceOptions {
   readonly inTurn: boolean;
 }
 
-export async function race({ connections, cells, inTurn }: RaceOptions): Promise<void> {
+/** Jobs that were won. */
+export async function race({ connections, cells, inTurn }: RaceOptions): Promise<number> {
   const stores = connections.map(
     (redis, i) => new Store({ redis, cells, origin: `coordinator${i}`, clock, leaseMs: LEASE_MS, offerMs: OFFER_MS }),
   );
@@ -69,6 +70,7 @@ export async function race({ connections, cells, inTurn }: RaceOptions): Promise
     }),
   );
   await judge(connections[0] as Redis | Cluster, cells, wids, wins, counted);
+  return wins.length;
 }
 
 async function judge(
@@ -100,7 +102,9 @@ async function judge(
     fences += Number(await redis.hget(keys.meta(cell), 'fence'));
     expect(Number(await redis.hget(keys.meta(cell), 'fence'))).toBe(mine.length * JOBS);
     expect(await redis.hget(keys.meta(cell), 'wasted')).toBeNull();
-    for (const key of [keys.queue(cell, 'q'), keys.offers(cell), keys.leases(cell)]) expect(await redis.zcard(key), key).toBe(0);
+    for (const key of [keys.queue(cell, 'q'), keys.offers(cell), keys.leases(cell)]) {
+      expect(await redis.zcard(key), `left in ${key}`).toBe(0);
+    }
     expect((await redis.zrange(keys.todo(cell), '0', '-1')).sort()).toEqual(mine.toSorted());
   }
   expect(fences).toBe(total);

@@ -24,11 +24,11 @@ afterAll(() => closeRedis(connection));
 
 const world = (): World => new World(connection, scripts, redis().url);
 
-describe('submit', () => submitCases(world));
-describe('claim', () => claimCases(world));
-describe('facts', () => factCases(world));
-describe('decide', () => decideCases(world));
-describe('due', () => dueCases(world));
-describe('sweep', () => sweepCases(world));
-describe('log', () => logCases(world));
-describe('park', () => parkCases(world));
+describe('submit', () => void submitCases(world));
+describe('claim', () => void claimCases(world));
+describe('facts', () => void factCases(world));
+describe('decide', () => void decideCases(world));
+describe('due', () => void dueCases(world));
+describe('sweep', () => void sweepCases(world));
+describe('log', () => void logCases(world));
+describe('park', () => void parkCases(world));

@@ -181,7 +181,7 @@ test('what its own calls touch and grow is announced, what they stop is handed o
 });
 
 test('the number of cells is fixed when the key space is made', async () => {
-  const open = (namespace: string, count: number, masters = 1) => openCells(connection as Redis, { namespace, count, masters });
+  const open = (namespace: string, count: number, masters = 1) => openCells(connection, { namespace, count, masters });
   const six = await open('sized', 6);
   expect(six.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(await open('sized', 0)).toEqual(six);

@@ -19,7 +19,6 @@ import type {
   ProgressItem,
   ReleaseItem,
   SubmitReply,
-  Told,
 } from '../../../coordinator/queue/items.ts';
 import { keys, makeCell, workflowKey } from '../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../coordinator/queue/keys.ts';
@@ -261,7 +260,8 @@ export class World {
   /** Puts an entry of a zset into the past. */
   async makeDue(key: string, member: string): Promise<void> {
     const script = `#!lua flags=allow-oom\nredis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1]) return redis.call('ZSCORE', KEYS[1], ARGV[1])`;
-    expect(await this.redis.eval(script, 1, key, member), `${member} in ${key}`).toBe('1');
+    const score = await this.redis.eval(script, 1, key, member);
+    if (score !== '1') throw new Error(`${member} is not in ${key}`);
   }
 
   meta(field: string): Promise<string | null> {
@@ -297,7 +297,7 @@ export class World {
     const first = await call();
     const before = settled(await this.dump(), this.cell);
     const second = await call();
-    expect(settled(await this.dump(), this.cell)).toEqual(before);
+    expectSame(settled(await this.dump(), this.cell), before, 'what a second call leaves');
     return [first, second];
   }
 
@@ -316,6 +316,10 @@ export class World {
       await subscriber.close();
     }
   }
+}
+
+export function expectSame(found: unknown, expected: unknown, what: string): void {
+  expect(found, `${what}`).toEqual(expected);
 }
 
 /**
@@ -382,4 +386,3 @@ export function ask(agent: string, jobs: number, ...classes: string[]): ClaimAsk
   return [agent, jobs, classes, classes.map((_, index) => index + 1), classes.map(() => jobs)];
 }
 
-export type { Told };

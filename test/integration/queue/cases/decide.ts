@@ -48,14 +48,8 @@ export function decideCases(world: () => World): void {
     const w = world();
     const wid = w.wid('a');
     await w.submit(flow(wid, { jobs: 8, queueTimeoutMs: 60_000 }));
-    const [done, failed, offered, accepted, running, back] = (await w.take('agent', 6, 'q')) as Granted[] as [
-      Granted,
-      Granted,
-      Granted,
-      Granted,
-      Granted,
-      Granted,
-    ];
+    const grants = await w.take('agent', 6, 'q');
+    const [done, failed, offered, accepted, running, back] = grants as [Granted, Granted, Granted, Granted, Granted, Granted];
     await w.complete(success(done), failure(failed));
     await w.accept([accepted.ref, accepted.token, -1, 0], [running.ref, running.token, 0, 1000]);
     await w.release([back.ref, back.token, 'BUSY']);

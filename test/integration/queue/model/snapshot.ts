@@ -130,11 +130,11 @@ export function checkInvariants({ works, jobs, queues, offers, leases, timers, t
       expect(at, `${ref} has ended`).not.toMatch(/offered|leased/);
       expect(job['hold']).toBe(0);
     } else {
-      ((open[wid] ??= [])[Number(step)] ??= 0);
-      (open[wid] as number[])[Number(step)]! += 1;
+      const counts = (open[wid] ??= []);
+      counts[Number(step)] = (counts[Number(step)] ?? 0) + 1;
       const place = ['', 'offered', 'leased'][job['hold'] as number] || /^(queued|parked|backoff)$/;
       // Jobs of a workflow about to end are dropped when met; the decision that follows ends them.
-      if (work['closing'] === 0 || at !== '') expect(at, ref).toMatch(place);
+      if (work['closing'] === 0 || at !== '') expect(at, `place of ${ref}`).toMatch(place);
       expect(isTerminal(work['state'] as number), `${ref} outlives its workflow`).toBe(false);
     }
     if ((job['hold'] as number) > 0) {
@@ -144,7 +144,7 @@ export function checkInvariants({ works, jobs, queues, offers, leases, timers, t
     }
     if (job['state'] === State.unassigned) expect(job['token']).toBe('');
   }
-  for (const ref of places.keys()) expect(ref in jobs, `${ref} stands in ${places.get(ref)}`).toBe(true);
+  for (const [ref, at] of places) expect(ref in jobs, `${ref} is ${at.join('+')}`).toBe(true);
   for (const [wid, work] of Object.entries(works)) {
     (work['steps'] as { open: number }[]).forEach((step, index) => {
       expect(step.open, `open jobs of ${wid} ${index}`).toBe(open[wid]?.[index] ?? 0);
@@ -155,8 +155,9 @@ export function checkInvariants({ works, jobs, queues, offers, leases, timers, t
   expect(fence).toBeGreaterThanOrEqual(before.fence);
   for (const [ref, job] of Object.entries(before.jobs)) if (isTerminal(job['state'] as number)) expect(jobs[ref]).toEqual(job);
   for (const [wid, work] of Object.entries(before.works)) {
-    const events = work['events'] as unknown[];
-    expect((works[wid]?.['events'] as unknown[]).slice(0, events.length), 'what was said').toEqual(events);
-    if (isTerminal(work['state'] as number)) expect(works[wid]).toEqual(work);
+    const now = works[wid] as Fields;
+    const said = work['events'] as unknown[];
+    expect((now['events'] as unknown[]).slice(0, said.length), 'what was said').toEqual(said);
+    if (isTerminal(work['state'] as number)) expect(now).toEqual(work);
   }
 }

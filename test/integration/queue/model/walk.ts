@@ -5,13 +5,12 @@
  * walk, and fast-check can shrink it.
  */
 import fc from 'fast-check';
-import { expect } from 'vitest';
 import type { ScriptName, Scripts } from '../../../../coordinator/queue/gen/scripts.ts';
 import type { Change, ClaimAsk, CompleteItem, JobSpec } from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State, isTerminal } from '../../../../sdk/common/states.ts';
 import { change, ending, event, failure, flow, job, step, success } from '../changes.ts';
-import { LEASE_MS, OFFER_MS, readClaim, settled } from '../world.ts';
+import { LEASE_MS, OFFER_MS, expectSame, readClaim, settled } from '../world.ts';
 import type { Claimed, World } from '../world.ts';
 import { Model } from './model.ts';
 import type { ModelJob, ModelStep, ModelWork } from './model.ts';
@@ -116,20 +115,20 @@ export class Walk {
   /** Makes the call twice, and holds answers and Redis against the model. */
   async #call<N extends ScriptName>(name: N, args: Scripts[N]['args'], blobs: readonly Buffer[] = []): Promise<void> {
     const { scripts, cell } = this.#world;
-    const expected = [this.#model.handle(name, args), undefined as unknown];
+    const expected = [this.#model.handle(name, args)];
     const first = answerOf(name, await scripts.call(name, cell, args, blobs));
-    expect(first, `${name}, first answer`).toEqual(expected[0]);
+    expectSame(first, expected[0], `first answer of ${name}`);
     const dump = await this.#world.dump();
     const snapshot = snapshotOf(dump, cell);
-    expect(snapshot, `Redis after ${name}`).toEqual(snapshotOfModel(this.#model));
+    expectSame(snapshot, snapshotOfModel(this.#model), `Redis after ${name}`);
     checkInvariants(snapshot, this.#before);
     this.#before = snapshot;
     if (name === 'claim') this.#granted.push(...(first as Claimed).grants.map(({ ref, token }) => ({ ref, token })));
 
-    expected[1] = this.#model.handle(name, args);
+    expected.push(this.#model.handle(name, args));
     const second = answerOf(name, await scripts.call(name, cell, args, blobs));
-    expect(second, `${name}, second answer`).toEqual(expected[1]);
-    expect(settled(await this.#world.dump(), cell), `Redis after a second ${name}`).toEqual(settled(dump, cell));
+    expectSame(second, expected[1], `second answer of ${name}`);
+    expectSame(settled(await this.#world.dump(), cell), settled(dump, cell), `Redis after a second ${name}`);
   }
 
   #remembered<N extends ScriptName>(name: N, args: Scripts[N]['args'], blobs: readonly Buffer[] = []): Promise<void> {
