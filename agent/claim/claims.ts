@@ -142,7 +142,6 @@ export class Claims {
     this.#o.credits.reset();
     this.#maxOutputBytes = welcome.maxOutputBytes === 0 ? Number.POSITIVE_INFINITY : welcome.maxOutputBytes;
     const confirmed = new Set(welcome.confirmedJobIds);
-    const lost = new Set(welcome.lostJobIds);
     for (const job of this.#held.values()) {
       if (!confirmed.has(job.jobId)) this.#lose(job, 'the coordinator does not know it as ours');
       else {
@@ -150,14 +149,10 @@ export class Claims {
         this.#reports.repeatEmits(job.emits ?? []);
       }
     }
+    // Also those the coordinator calls lost: only an ack tells a result that is stored already from one that is wasted.
     for (const completion of this.#o.unacked.all()) {
-      if (lost.has(completion.jobId)) {
-        this.#o.unacked.acknowledged(completion);
-        this.#wasted(completion.jobId, completion.result, 'LEASE_LOST');
-      } else {
-        this.#reports.repeatEmits(completion.emits);
-        this.#o.outbox.completed(completion);
-      }
+      this.#reports.repeatEmits(completion.emits);
+      this.#o.outbox.completed(completion);
     }
     this.#pump();
     this.#o.outbox.creditsChanged();

@@ -4,7 +4,7 @@
  * Invariants: order within a kind is kept; while the stream is full, everything waits here (offers are bounded by
  * credits, acknowledgements by what the agent sent).
  */
-import type { CancelJob, CompletionAck, Offer, Welcome } from '../../proto/gen/index.ts';
+import type { CancelJob, CompletionAck, EmitAck, Offer, Welcome } from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import type { CoordinatorMessage__Output } from '../../proto/gen/index.ts';
 
@@ -22,6 +22,7 @@ export class Outbox {
   #offers: Plain<Offer>[] = [];
   #acks: Plain<CompletionAck>[] = [];
   #cancels: Plain<CancelJob>[] = [];
+  #emitAcks: Plain<EmitAck>[] = [];
   #scheduled = false;
   #full = false;
   #closed = false;
@@ -49,6 +50,11 @@ export class Outbox {
     this.#schedule();
   }
 
+  emitAck(ack: Plain<EmitAck>): void {
+    this.#emitAcks.push(ack);
+    this.#schedule();
+  }
+
   /** The coordinator leaves. */
   drain(): void {
     this.#write({ drain: true });
@@ -68,11 +74,13 @@ export class Outbox {
   }
 
   #flush(): void {
-    if (this.#offers.length + this.#acks.length + this.#cancels.length === 0) return;
+    const waiting = this.#offers.length + this.#acks.length + this.#cancels.length + this.#emitAcks.length;
+    if (waiting === 0) return;
     const offers = this.#takeOffers();
-    const message = { offers, acks: this.#acks, cancels: this.#cancels };
+    const message = { offers, acks: this.#acks, cancels: this.#cancels, emitAcks: this.#emitAcks };
     this.#acks = [];
     this.#cancels = [];
+    this.#emitAcks = [];
     this.#write(message as Plain<CoordinatorMessage__Output>);
     if (this.#offers.length > 0) this.#schedule();
   }

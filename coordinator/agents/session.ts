@@ -206,7 +206,11 @@ export class Session implements Claimant {
     if (job === undefined) return;
     const stored = (this.#emitting.get(id) ?? Promise.resolve())
       .then(() => this.#options.store.emit(job.wid, [job.ref, token, batch, inputs]))
-      .then((reply) => this.#answer(reply, id, token));
+      .then((reply) => {
+        this.#answer(reply, id, token);
+        const refused = reply === 'lost' ? 'LEASE_LOST' : '';
+        if (!this.ended) this.#options.outbox.emitAck({ jobId: id, token, batch, refused });
+      });
     this.#emitting.set(id, stored);
     const forget = (): void => {
       if (this.#emitting.get(id) === stored) this.#emitting.delete(id);

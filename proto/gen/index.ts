@@ -15,6 +15,7 @@ export type * from './types/dibs/v1/CoordinatorMessage.ts';
 export type * from './types/dibs/v1/Counts.ts';
 export type * from './types/dibs/v1/Credits.ts';
 export type * from './types/dibs/v1/Drain.ts';
+export type * from './types/dibs/v1/EmitAck.ts';
 export type * from './types/dibs/v1/Event.ts';
 export type * from './types/dibs/v1/ExecutorInfo.ts';
 export * from './types/dibs/v1/FailMode.ts';

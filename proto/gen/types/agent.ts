@@ -12,6 +12,7 @@ import type { Control as _dibs_v1_Control, Control__Output as _dibs_v1_Control__
 import type { CoordinatorMessage as _dibs_v1_CoordinatorMessage, CoordinatorMessage__Output as _dibs_v1_CoordinatorMessage__Output } from './dibs/v1/CoordinatorMessage.ts';
 import type { Credits as _dibs_v1_Credits, Credits__Output as _dibs_v1_Credits__Output } from './dibs/v1/Credits.ts';
 import type { Drain as _dibs_v1_Drain, Drain__Output as _dibs_v1_Drain__Output } from './dibs/v1/Drain.ts';
+import type { EmitAck as _dibs_v1_EmitAck, EmitAck__Output as _dibs_v1_EmitAck__Output } from './dibs/v1/EmitAck.ts';
 import type { ExecutorInfo as _dibs_v1_ExecutorInfo, ExecutorInfo__Output as _dibs_v1_ExecutorInfo__Output } from './dibs/v1/ExecutorInfo.ts';
 import type { Gpu as _dibs_v1_Gpu, Gpu__Output as _dibs_v1_Gpu__Output } from './dibs/v1/Gpu.ts';
 import type { Hardware as _dibs_v1_Hardware, Hardware__Output as _dibs_v1_Hardware__Output } from './dibs/v1/Hardware.ts';
@@ -49,6 +50,7 @@ export interface ProtoGrpcType {
       CoordinatorMessage: MessageTypeDefinition<_dibs_v1_CoordinatorMessage, _dibs_v1_CoordinatorMessage__Output>
       Credits: MessageTypeDefinition<_dibs_v1_Credits, _dibs_v1_Credits__Output>
       Drain: MessageTypeDefinition<_dibs_v1_Drain, _dibs_v1_Drain__Output>
+      EmitAck: MessageTypeDefinition<_dibs_v1_EmitAck, _dibs_v1_EmitAck__Output>
       ExecutorInfo: MessageTypeDefinition<_dibs_v1_ExecutorInfo, _dibs_v1_ExecutorInfo__Output>
       Gpu: MessageTypeDefinition<_dibs_v1_Gpu, _dibs_v1_Gpu__Output>
       Hardware: MessageTypeDefinition<_dibs_v1_Hardware, _dibs_v1_Hardware__Output>

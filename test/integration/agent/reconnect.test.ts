@@ -47,6 +47,27 @@ describe('a finished result', () => {
     expect(agent.status().jobs.unconfirmed).toBe(0);
   });
 
+  it('that the coordinator calls lost at hello is sent all the same: only an ack settles it', async () => {
+    const coordinator = await startCoordinator({
+      autoAck: false,
+      welcome: (hello) => ({
+        ...confirmAll(hello),
+        confirmedJobIds: [],
+        lostJobIds: hello.held.map(({ jobId }) => jobId),
+      }),
+    });
+    const { agent, host } = await startAgent([coordinator]);
+    const first = await coordinator.session();
+    first.offer({ jobId: 'job_1' });
+    (await host.job('job_1')).succeed();
+    await first.completion('job_1');
+    first.fail();
+    const second = await coordinator.session(1);
+    second.ack(await second.completion('job_1'));
+    await until('the ack to arrive', () => agent.status().jobs.unconfirmed === 0);
+    expect(agent.status().jobs.wasted).toBe(0);
+  });
+
   it('made while nobody is connected is delivered later', async () => {
     const coordinator = await startCoordinator();
     const { agent, host } = await startAgent([coordinator]);

@@ -41,7 +41,15 @@ export interface FlowOptions {
 }
 
 export function flow(wid: string, options: FlowOptions = {}): Flow {
-  const { steps = [0], jobs = 1, tenant = 'acme', weight = 1000, watch = '', expireMs = 0, plan = ['plan', wid] } = options;
+  const {
+    steps = [0],
+    jobs = 1,
+    tenant = 'acme',
+    weight = 1000,
+    watch = '',
+    expireMs = 0,
+    plan = ['plan', wid],
+  } = options;
   const { queue = 'q', band = 1, cost = 1, queueTimeoutMs = 0 } = options;
   const specs =
     typeof jobs === 'number'
@@ -90,7 +98,18 @@ interface StepParts {
 
 export function step(index: number, to: StepParts): StepChange {
   const { state = 0, needs = -1, total = -1, emitted = -1, reason = '', message = '' } = to;
-  return [index, state, needs, total, emitted, reason, message, to.close ?? -1, to.closePos ?? -1, to.failsSeen ?? 0];
+  return [
+    index,
+    state,
+    needs,
+    total,
+    emitted,
+    reason,
+    message,
+    to.close ?? -1,
+    to.closePos ?? -1,
+    to.failsSeen ?? 0,
+  ];
 }
 
 interface JobParts {
@@ -107,8 +126,28 @@ interface JobParts {
 }
 
 export function job(parts: JobParts = {}): JobSpec {
-  const { step = 0, slot = 0, queue = 'q', band = 1, cost = 1, input = '', attempt = 1, replaces = -1 } = parts;
-  return [step, slot, queue, band, cost, input, attempt, replaces, parts.delayMs ?? 0, parts.queueTimeoutMs ?? 0];
+  const {
+    step = 0,
+    slot = 0,
+    queue = 'q',
+    band = 1,
+    cost = 1,
+    input = '',
+    attempt = 1,
+    replaces = -1,
+  } = parts;
+  return [
+    step,
+    slot,
+    queue,
+    band,
+    cost,
+    input,
+    attempt,
+    replaces,
+    parts.delayMs ?? 0,
+    parts.queueTimeoutMs ?? 0,
+  ];
 }
 
 export function event(type: EventType, step = -1, state: number = State.unassigned): LogEvent {
@@ -138,7 +177,21 @@ export interface Ahead {
 }
 
 export function failure(held: Holder, reason = 'BROKEN', retryable = true): CompleteItem {
-  return [held.ref, held.token, State.failed, '', reason, 'it broke', retryable ? 1 : 0, 5, 5, 0, 0, false, []];
+  return [
+    held.ref,
+    held.token,
+    State.failed,
+    '',
+    reason,
+    'it broke',
+    retryable ? 1 : 0,
+    5,
+    5,
+    0,
+    0,
+    false,
+    [],
+  ];
 }
 
 /** The decision that ends step 0 and the workflow well. */

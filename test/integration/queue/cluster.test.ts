@@ -20,7 +20,9 @@ const cluster = useRedisCluster();
 let connections: RedisConnection[];
 let scripts: ScriptRunner;
 beforeAll(async () => {
-  connections = await Promise.all(['left', 'right'].map((name) => connectRedis({ target: cluster().url, name })));
+  connections = await Promise.all(
+    ['left', 'right'].map((name) => connectRedis({ target: cluster().url, name })),
+  );
   scripts = new ScriptRunner(connections[0] as RedisConnection);
 });
 afterAll(() => Promise.all(connections.map((connection) => closeRedis(connection))));
@@ -37,7 +39,11 @@ describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
 
 test('10,000 jobs in six cells, fifty claimers: each is won once', async () => {
-  const cells = await openCells(connections[0] as RedisConnection, { namespace: 'race', count: 0, masters: 3 });
+  const cells = await openCells(connections[0] as RedisConnection, {
+    namespace: 'race',
+    count: 0,
+    masters: 3,
+  });
   expect(cells).toHaveLength(6);
   const owners = await Promise.all(cells.map((cell) => cluster().ownerOf(keys.meta(cell))));
   // Two cells a node.

@@ -23,9 +23,16 @@ afterAll(() => closeRedis(connection));
 
 /** Runs an expression over the functions of lib/cell.lua. */
 async function evaluate(metaKey: string, expression: string, ...args: string[]): Promise<unknown> {
-  const source = ['#!lua', recordsPrelude(), readFileSync(join(lua, 'lib/cell.lua'), 'utf8'), `return ${expression}`].join('\n');
+  const source = [
+    '#!lua',
+    recordsPrelude(),
+    readFileSync(join(lua, 'lib/cell.lua'), 'utf8'),
+    `return ${expression}`,
+  ].join('\n');
   // msgpack of an empty list: ARGV[1].
-  return connection.callBuffer('EVAL', [source, '1', metaKey, Buffer.from([0x90]), ...args]).then((reply) => String(reply));
+  return connection
+    .callBuffer('EVAL', [source, '1', metaKey, Buffer.from([0x90]), ...args])
+    .then((reply) => String(reply));
 }
 
 test('the prefix of a cell', async () => {
@@ -48,7 +55,8 @@ test('the bucket of a workflow, of its plan, its chunks and its jobs', async () 
 test('the parts of a job id', async () => {
   const cell = makeCell('dibs', 0, cellTag(0, 1));
   const wid = workflowKey('acme', 'r', 1);
-  const parts = "(function() local w, s, n = split_ref(ARGV[2]) return tostring(w) .. ' ' .. tostring(s) .. ' ' .. tostring(n) end)()";
+  const parts =
+    "(function() local w, s, n = split_ref(ARGV[2]) return tostring(w) .. ' ' .. tostring(s) .. ' ' .. tostring(n) end)()";
   expect(await evaluate(keys.meta(cell), parts, `${wid}-31-1234567`)).toBe(`${wid} 31 1234567`);
   for (const bad of ['', wid, `${wid}-1`, `${wid}-1-`, `${wid}-a-1`, `${wid}-1-1x`, `${wid}--1-1`]) {
     expect(await evaluate(keys.meta(cell), parts, bad)).toBe('nil nil nil');
@@ -57,9 +65,15 @@ test('the parts of a job id', async () => {
 
 test('the scripts name no key that keys.ts does not', () => {
   const cell = makeCell('', 0, '');
-  const files = readdirSync(lua, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.lua'));
+  const files = readdirSync(lua, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.lua'),
+  );
   const sources = files.map((file) => readFileSync(join(lua, file), 'utf8'));
-  const named = new Set(sources.flatMap((source) => [...source.matchAll(/\bP \.\. '([^']*)'/g)].map((match) => match[1] as string)));
+  const named = new Set(
+    sources.flatMap((source) =>
+      [...source.matchAll(/\bP \.\. '([^']*)'/g)].map((match) => match[1] as string),
+    ),
+  );
   const known = [
     keys.bucket(cell, ''),
     keys.events(cell, ''),

@@ -47,12 +47,17 @@ class PatchedScripts implements Caller {
     const source = this.#sources.get(name) as string;
     const reply = await this.#redis.callBuffer('EVAL', [source, '1', keys.meta(cell), pack(args), ...blobs]);
     if (!Buffer.isBuffer(reply)) return reply as Scripts[N]['returns'];
-    return source.includes('\n-- returns: sequence') ? (unpackSequence(reply) as Scripts[N]['returns']) : unpack(reply);
+    const sequence = source.includes('\n-- returns: sequence');
+    const value: unknown = sequence ? unpackSequence(reply) : unpack(reply);
+    return value as Scripts[N]['returns'];
   }
 }
 
 /** Number of the first walk that the scripts fail, or what they say when they fail none. */
-async function failedWalk(scripts: Caller, limit: number): Promise<{ walk: number; error: unknown } | undefined> {
+async function failedWalk(
+  scripts: Caller,
+  limit: number,
+): Promise<{ walk: number; error: unknown } | undefined> {
   for (const [walk, moves] of fc.sample(walks, { seed: 20_260_101, numRuns: limit }).entries()) {
     await connection.flushall();
     try {
@@ -71,21 +76,37 @@ test('as they are, the scripts fail no walk', async () => {
 const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ['the fence is not checked', "if token == '' or j[J.token] ~= token then", "if token == '' then"],
   ['a repeated claim is a new one', 'if last[1] == claim_no then', 'if false then'],
-  ['a job that comes back loses its place', 'queue_again(rec.j[J.class], rec.j[J.score], rec.j[J.member])', 'enqueue(rec)'],
+  [
+    'a job that comes back loses its place',
+    'queue_again(rec.j[J.class], rec.j[J.score], rec.j[J.member])',
+    'enqueue(rec)',
+  ],
   [
     'a decision takes the mark away whatever came since',
     'if h[H.facts] == facts then',
     "if true then h[H.dirty] = {} zrem(P .. 'd', w.wid) return true end if true then",
   ],
-  ['a finished job keeps its lease', 'drop_lease(rec)\n  j[J.state] = state', 'j[J.hold] = 0 j[J.state] = state'],
-  ['a batch of further jobs counts again', "if live == 'ok' and it[3] <= rec.j[J.emitBatch] then live = 'done' end", ''],
+  [
+    'a finished job keeps its lease',
+    'drop_lease(rec)\n  j[J.state] = state',
+    'j[J.hold] = 0 j[J.state] = state',
+  ],
+  [
+    'a batch of further jobs counts again',
+    "if live == 'ok' and it[3] <= rec.j[J.emitBatch] then live = 'done' end",
+    '',
+  ],
   ['a decision from an old view applies', 'elseif w.h[H.ver] ~= it[2] then', 'elseif false then'],
   ['a decision ahead ignores facts', ' and h[H.facts] == it[11]', ''],
   ['a canceled job stays in the queue', '    leave_queue(rec)\n    zrem', '    zrem'],
   ['an accepted job may still lapse', "      zrem(P .. 'o', rec.ref)\n", ''],
   ['a stall is not counted', 'j[J.recoveries] = j[J.recoveries] + 1', ''],
   ['events of one call share a number', 'h[H.seq] = h[H.seq] + #w.ev', 'h[H.seq] = h[H.seq] + 1'],
-  ['an old attempt timer ends a new attempt', "if held(rec, token) == 'ok' then\n      told", "if rec and rec.j[J.hold] ~= 0 then\n      told"],
+  [
+    'an old attempt timer ends a new attempt',
+    "if held(rec, token) == 'ok' then\n      told",
+    'if rec and rec.j[J.hold] ~= 0 then\n      told',
+  ],
   ['a group gives more than its limit', 'limits[a][group] = limits[a][group] - 1', ''],
   ['a result counts for a job that ended', "if terminal(j[J.state]) then return 'done' end", ''],
 ];

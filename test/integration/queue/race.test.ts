@@ -10,7 +10,9 @@ import { losing, race } from './race.ts';
 const redis = useRedis();
 let connections: RedisConnection[];
 beforeAll(async () => {
-  connections = await Promise.all(['left', 'right'].map((name) => connectRedis({ target: redis().url, name })));
+  connections = await Promise.all(
+    ['left', 'right'].map((name) => connectRedis({ target: redis().url, name })),
+  );
 });
 beforeEach(() => redis().flush());
 afterAll(() => Promise.all(connections.map((connection) => closeRedis(connection))));
@@ -26,7 +28,10 @@ test('the same, with answers lost on the way', async () => {
   const lossy = [losing(left, 5), losing(right, 7)];
   // The judge reads through a connection that loses nothing.
   const reading = new Proxy(left, {
-    get: (target, name) => (name === 'callBuffer' ? lossy[0]?.callBuffer : (Reflect.get(target, name, target) as unknown)),
+    get: (target, name) =>
+      name === 'callBuffer' ? lossy[0]?.callBuffer : (Reflect.get(target, name, target) as unknown),
   });
-  expect(await race({ connections: [reading, lossy[1] as RedisConnection], cells, inTurn: true })).toBe(10_000);
+  expect(await race({ connections: [reading, lossy[1] as RedisConnection], cells, inTurn: true })).toBe(
+    10_000,
+  );
 });

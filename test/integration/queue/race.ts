@@ -36,12 +36,15 @@ export interface RaceOptions {
 /** Jobs that were won. */
 export async function race({ connections, cells, inTurn }: RaceOptions): Promise<number> {
   const stores = connections.map(
-    (redis, i) => new Store({ redis, cells, origin: `coordinator${i}`, clock, leaseMs: LEASE_MS, offerMs: OFFER_MS }),
+    (redis, i) =>
+      new Store({ redis, cells, origin: `coordinator${i}`, clock, leaseMs: LEASE_MS, offerMs: OFFER_MS }),
   );
   const wids = Array.from({ length: WORKFLOWS }, (_, i) => workflowKey('acme', `race${i}`, cells.length));
   await Promise.all(wids.map((wid, i) => submit(stores[i % stores.length] as Store, wid)));
 
-  const turns = stores.map(() => cells.map(() => ({ number: 0, last: Promise.resolve() as Promise<unknown> })));
+  const turns = stores.map(() =>
+    cells.map(() => ({ number: 0, last: Promise.resolve() as Promise<unknown> })),
+  );
   const claim = (at: number, cell: Cell, agent: string, jobs: number): Promise<unknown[]> => {
     const turn = (turns[at] as (typeof turns)[0])[cell.index] as (typeof turns)[0][0];
     const number = ++turn.number;
@@ -110,7 +113,14 @@ async function judge(
   expect(fences).toBe(total);
   expect(jobs.size).toBe(total);
   for (const { ref, token, agent } of wins) {
-    expect(jobs.get(ref)).toMatchObject({ state: State.succeeded, claims: 1, token, agent, hold: 0, output: `"${agent}"` });
+    expect(jobs.get(ref)).toMatchObject({
+      state: State.succeeded,
+      claims: 1,
+      token,
+      agent,
+      hold: 0,
+      output: `"${agent}"`,
+    });
   }
 }
 
@@ -119,7 +129,9 @@ function submit(store: Store, wid: string): Promise<SubmitReply> {
 }
 
 function complete(store: Store, win: Win): Promise<CompleteReply> {
-  return new Promise((done, failed) => store.complete(win.ref.slice(0, 26), success(win, `"${win.agent}"`), done, failed));
+  return new Promise((done, failed) =>
+    store.complete(win.ref.slice(0, 26), success(win, `"${win.agent}"`), done, failed),
+  );
 }
 
 /** Every so often a call is made and its answer lost. */

@@ -68,7 +68,9 @@ test('a call whose answer was lost is made again, and counts once', async () => 
   expect(await w.step(wid, 0)).toMatchObject({ open: 2, ok: 1 });
   expect(await store.release(wid, [two, await tokenOf(two), 'BUSY'])).toBe('lost');
   expect(await w.queue('q')).toEqual([two, `${wid}-0-2`]);
-  expect((await store.decide(wid, [wid, 1, 0, change({ workflow: ending(State.canceled) }), []]))[0]).toBe('conflict');
+  expect((await store.decide(wid, [wid, 1, 0, change({ workflow: ending(State.canceled) }), []]))[0]).toBe(
+    'conflict',
+  );
   expect((await w.head(wid)).version).toBe(2);
   expect((await w.events(wid)).filter(({ type }) => type === 'job.succeeded')).toHaveLength(1);
 });
@@ -94,17 +96,34 @@ test('a full server takes no new work, and lets everything else go on', async ()
     const grants = await w.take('agent', 3, 'q');
     expect(grants).toHaveLength(3);
     const [one, two, three] = grants as [Granted, Granted, Granted];
-    await expect(store.emit(wid, [one.ref, one.token, 1, ['1']])).rejects.toMatchObject({ reason: 'STORE_FULL' });
+    await expect(store.emit(wid, [one.ref, one.token, 1, ['1']])).rejects.toMatchObject({
+      reason: 'STORE_FULL',
+    });
     expect(await store.accept(wid, [one.ref, one.token, 0, 60_000])).toBe('ok');
     expect(await store.progress(wid, [one.ref, one.token, 0.5, ''])).toBe('ok');
     expect((await complete(store, wid, one))[0]).toBe('ok');
     expect(await store.release(wid, [two.ref, two.token, 'BUSY'])).toBe('ok');
     await w.makeDue(keys.offers(w.cell), three.ref);
     expect(await store.due(w.cell, 0)).toMatchObject([[[three.ref, 'agent']], [wid], 0]);
-    expect(await store.sweep(w.cell, { intervalMs: 60_000, slackMs: 15_000, maxRecoveries: 3 })).toEqual([[], [], 0, 0]);
+    expect(await store.sweep(w.cell, { intervalMs: 60_000, slackMs: 15_000, maxRecoveries: 3 })).toEqual([
+      [],
+      [],
+      0,
+      0,
+    ]);
     expect(await store.requestCancel(wid, 'acme', '')).toEqual(['ok', State.processing]);
     const { version, facts } = await w.head(wid);
-    expect((await store.decide(wid, [wid, version, facts, change({ cancels: [[0, 0, 9, 'X', State.canceled]] }), [-1, 0]]))[0]).toBe('ok');
+    expect(
+      (
+        await store.decide(wid, [
+          wid,
+          version,
+          facts,
+          change({ cancels: [[0, 0, 9, 'X', State.canceled]] }),
+          [-1, 0],
+        ])
+      )[0],
+    ).toBe('ok');
     expect(await store.unpark(w.cell, 'wf:x', 10)).toBe(0);
     expect(await store.log(wid, 0, 10, 'me')).not.toEqual([]);
     expect(await w.meta('fence')).toBe('3');
@@ -169,19 +188,27 @@ test('what its own calls touch and grow is announced, what they stop is handed o
   const heard: unknown[] = [];
   store.onTouched = (wid) => heard.push(['touched', wid]);
   store.onTold = (orders) => heard.push(['told', orders]);
-  store.onGrown = (cell, classes) => heard.push(['grown', cell.index, classes === undefined ? undefined : [...classes]]);
+  store.onGrown = (cell, classes) =>
+    heard.push(['grown', cell.index, classes === undefined ? undefined : [...classes]]);
   const wid = w.wid('a');
   await submit(store, wid, { jobs: 2 });
-  expect(heard.splice(0)).toEqual([['touched', wid], ['grown', 0, ['q']]]);
+  expect(heard.splice(0)).toEqual([
+    ['touched', wid],
+    ['grown', 0, ['q']],
+  ]);
   const [one, two] = (await w.take('agent', 2, 'q')) as [Granted, Granted];
   await complete(store, wid, one);
   expect(heard.splice(0)).toEqual([['touched', wid]]);
   await store.decide(wid, [wid, 1, 0, change({ cancels: [[0, 0, 2, 'X', State.canceled]] }), []]);
-  expect(heard.splice(0)).toEqual([['touched', wid], ['told', [[two.ref, two.token, 'agent', 'X']]]]);
+  expect(heard.splice(0)).toEqual([
+    ['touched', wid],
+    ['told', [[two.ref, two.token, 'agent', 'X']]],
+  ]);
 });
 
 test('the number of cells is fixed when the key space is made', async () => {
-  const open = (namespace: string, count: number, masters = 1) => openCells(connection, { namespace, count, masters });
+  const open = (namespace: string, count: number, masters = 1) =>
+    openCells(connection, { namespace, count, masters });
   const six = await open('sized', 6);
   expect(six.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(await open('sized', 0)).toEqual(six);
@@ -202,7 +229,14 @@ test('each cell is its own world', async () => {
   expect(new Set(wids.map((wid) => cellIndexOf(wid))).size).toBe(3);
   await Promise.all(wids.map((wid) => submit(store, wid)));
   for (const cell of cells) {
-    const refs = (await connection.zrange(keys.queue(cell, 'q'), '0', '-1')).map((member) => member.slice(11));
-    expect(refs.toSorted()).toEqual(wids.filter((wid) => cellIndexOf(wid) === cell.index).map((wid) => `${wid}-0-0`).toSorted());
+    const refs = (await connection.zrange(keys.queue(cell, 'q'), '0', '-1')).map((member) =>
+      member.slice(11),
+    );
+    expect(refs.toSorted()).toEqual(
+      wids
+        .filter((wid) => cellIndexOf(wid) === cell.index)
+        .map((wid) => `${wid}-0-0`)
+        .toSorted(),
+    );
   }
 });

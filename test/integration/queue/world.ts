@@ -137,7 +137,10 @@ export class World {
     return this.scripts.call('submit', this.cell, [this.nextTag(), this.origin, items, classes], blobs);
   }
 
-  async claim(asks: ClaimAsk[], options: { number?: number; register?: boolean; random?: string } = {}): Promise<Claimed> {
+  async claim(
+    asks: ClaimAsk[],
+    options: { number?: number; register?: boolean; random?: string } = {},
+  ): Promise<Claimed> {
     this.#claims++;
     const { number = this.#claims, register = true, random = `x${this.#claims}` } = options;
     const reply = await this.scripts.call('claim', this.cell, [
@@ -273,15 +276,17 @@ export class World {
   }
 
   async dump(): Promise<Dump> {
-    const rows = (await this.redis.callBuffer('EVAL', [DUMP, '1', keys.meta(this.cell), `${this.cell.prefix}*`])) as [
-      Buffer,
-      Buffer,
-      Buffer[],
-    ][];
+    const rows = (await this.redis.callBuffer('EVAL', [
+      DUMP,
+      '1',
+      keys.meta(this.cell),
+      `${this.cell.prefix}*`,
+    ])) as [Buffer, Buffer, Buffer[]][];
     const dump: Dump = new Map();
     for (const [name, kind, content] of rows) {
       const map = new Map<string, string>();
-      if (kind.toString() === 'list') content.forEach((bytes, index) => map.set(String(index), bytes.toString('latin1')));
+      if (kind.toString() === 'list')
+        content.forEach((bytes, index) => map.set(String(index), bytes.toString('latin1')));
       else {
         for (let i = 0; i < content.length; i += 2) {
           map.set((content[i] as Buffer).toString('latin1'), (content[i + 1] as Buffer).toString('latin1'));
@@ -319,7 +324,7 @@ export class World {
 }
 
 export function expectSame(found: unknown, expected: unknown, what: string): void {
-  expect(found, `${what}`).toEqual(expected);
+  expect(found, `difference: ${what}`).toEqual(expected);
 }
 
 /**
@@ -333,20 +338,23 @@ export function settled(dump: Dump, cell: Cell): Dump {
     const entries = [...content].filter(
       ([field]) => name !== keys.meta(cell) || !['wasted', 'sweptAt', 'graceUntil'].includes(field),
     );
-    if (entries.length > 0) kept.set(name, new Map(timed ? entries.map(([member]) => [member, '']) : entries));
+    if (entries.length > 0)
+      kept.set(name, new Map(timed ? entries.map(([member]) => [member, '']) : entries));
   }
   return kept;
 }
 
 export function readJobRow(bytes: Buffer): Job {
   const packed = unpack<unknown[]>(bytes);
-  return Object.fromEntries(Object.entries(JOB).map(([name, position]) => [name, packed[position]])) as unknown as Job;
+  return Object.fromEntries(
+    Object.entries(JOB).map(([name, position]) => [name, packed[position]]),
+  ) as unknown as Job;
 }
 
 export function readClaim(reply: readonly unknown[]): Claimed {
   const grants: Granted[] = [];
   const plans = new Map<string, unknown>();
-  for (let i = 1; i < reply.length; ) {
+  for (let i = 1; i < reply.length;) {
     const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
     const head = hasHead ? readHead(reply[i++] as unknown[]) : undefined;
     const wid = ref.slice(0, 26);
@@ -385,4 +393,3 @@ export function logIn(dump: Dump, cell: Cell, wid: string): SaidEvent[] {
 export function ask(agent: string, jobs: number, ...classes: string[]): ClaimAsk {
   return [agent, jobs, classes, classes.map((_, index) => index + 1), classes.map(() => jobs)];
 }
-

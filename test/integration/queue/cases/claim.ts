@@ -16,7 +16,15 @@ export function claimCases(world: () => World): void {
     const { short, grants } = await w.claim([ask('agent', 3, 'q')]);
     expect(short).toEqual([1]);
     const [first, second] = grants as [Granted, Granted];
-    expect(first).toMatchObject({ ask: 0, ref: `${wid}-0-0`, attempt: 1, cost: 2.5, input: '"first"', slot: 0, plan: { some: 'plan' } });
+    expect(first).toMatchObject({
+      ask: 0,
+      ref: `${wid}-0-0`,
+      attempt: 1,
+      cost: 2.5,
+      input: '"first"',
+      slot: 0,
+      plan: { some: 'plan' },
+    });
     expect(second).toMatchObject({ ref: `${wid}-0-1`, cost: 1, input: '', slot: 1 });
     expect(first.head).toMatchObject({ version: 1, facts: 0, state: State.scheduled });
     expect(first.head?.steps[0]).toMatchObject({ state: State.scheduled, open: 2 });
@@ -57,7 +65,9 @@ export function claimCases(world: () => World): void {
     await put('6', 'c', 1);
     await put('7', 'b', 0);
     const grants = await w.take('agent', 10, 'c', 'b', 'a');
-    expect(grants.map(({ ref }) => ref.slice(0, 26))).toEqual(['3', '1', '2', '5', '6', '4', '7'].map((name) => w.wid(name)));
+    expect(grants.map(({ ref }) => ref.slice(0, 26))).toEqual(
+      ['3', '1', '2', '5', '6', '4', '7'].map((name) => w.wid(name)),
+    );
   });
 
   test('a group of classes gives no more than its limit, whoever else asks', async () => {
@@ -66,7 +76,8 @@ export function claimCases(world: () => World): void {
     // a and b share a limit of 3; c has 1.
     const limited: ClaimAsk = ['agent', 10, ['a', 'b', 'c'], [1, 1, 2], [3, 1]];
     const { short, grants } = await w.claim([limited, ask('other', 2, 'a')]);
-    const of = (index: number): string[] => grants.filter((grant) => grant.ask === index).map(({ ref }) => ref);
+    const of = (index: number): string[] =>
+      grants.filter((grant) => grant.ask === index).map(({ ref }) => ref);
     expect(of(0).filter((ref) => ref.startsWith(w.wid('c')))).toHaveLength(1);
     expect(of(0)).toHaveLength(4);
     expect(of(1)).toHaveLength(2);
@@ -80,7 +91,15 @@ export function claimCases(world: () => World): void {
     const queue = keys.queue(w.cell, 'q');
     const [held] = await w.take('agent', 1, 'q');
     // Gone altogether, held already, of an older life of the job, of workflows about to end and ended.
-    await w.redis.zadd(queue, 0, `0000000000:${w.wid('gone')}-0-0`, 0, `0000000001:${held?.ref}`, 0, `0000000002:${wid}-0-1`);
+    await w.redis.zadd(
+      queue,
+      0,
+      `0000000000:${w.wid('gone')}-0-0`,
+      0,
+      `0000000001:${held?.ref}`,
+      0,
+      `0000000002:${wid}-0-1`,
+    );
     await w.decide([w.wid('closing'), 1, 0, change({ workflow: [0, '', '', -1, State.canceled] }), []]);
     await w.decide([w.wid('ended'), 1, 0, change({ workflow: ending(State.canceled) }), []]);
     const { grants, short } = await w.claim([ask('agent', 9, 'q')]);
@@ -93,7 +112,10 @@ export function claimCases(world: () => World): void {
   test('one call looks past more dead entries than a page holds', async () => {
     const w = world();
     const queue = keys.queue(w.cell, 'q');
-    const dead = Array.from({ length: 700 }, (_, i) => [0, `${String(i).padStart(10, '0')}:${w.wid('gone')}-0-${i}`]).flat();
+    const dead = Array.from({ length: 700 }, (_, i) => [
+      0,
+      `${String(i).padStart(10, '0')}:${w.wid('gone')}-0-${i}`,
+    ]).flat();
     await w.redis.zadd(queue, ...(dead as [number, string]));
     await w.submit(flow(w.wid('a')));
     expect(await w.take('agent', 1, 'q')).toHaveLength(1);
@@ -121,10 +143,16 @@ export function claimCases(world: () => World): void {
     await w.release([gone.ref, gone.token, 'BUSY']);
     await w.complete(success(done));
     await w.accept([accepted.ref, accepted.token, -1, 0]);
-    expect((await again()).grants.map(({ ref, token }) => [ref, token])).toEqual(first.grants.slice(2).map(({ ref, token }) => [ref, token]));
+    expect((await again()).grants.map(({ ref, token }) => [ref, token])).toEqual(
+      first.grants.slice(2).map(({ ref, token }) => [ref, token]),
+    );
     // Another coordinator's number 7, and this one's next, are claims of their own.
     w.origin = 'c2';
-    expect((await again()).grants.map(({ ref }) => ref)).toEqual([gone.ref, `${w.wid('b')}-0-1`, `${w.wid('b')}-0-2`]);
+    expect((await again()).grants.map(({ ref }) => ref)).toEqual([
+      gone.ref,
+      `${w.wid('b')}-0-1`,
+      `${w.wid('b')}-0-2`,
+    ]);
     w.origin = 'c1';
     expect((await w.claim([ask('x', 2, 'q')], { number: 8 })).short).toEqual([2]);
   });
@@ -133,7 +161,8 @@ export function claimCases(world: () => World): void {
     const w = world();
     await w.submit(flow(w.wid('a'), { jobs: 10 }));
     const tokens = new Set<string>();
-    const note = (grants: readonly Granted[]): void => grants.forEach(({ token }) => tokens.add(token.split('.')[0] as string));
+    const note = (grants: readonly Granted[]): void =>
+      grants.forEach(({ token }) => tokens.add(token.split('.')[0] as string));
     for (let round = 0; round < 3; round++) {
       w.origin = `c${round}`;
       const grants = await w.take('agent', 3, 'q');
@@ -156,7 +185,11 @@ export function claimCases(world: () => World): void {
     }
     // Places in the line are the clock's: set them apart.
     const idle = keys.idle(w.cell, 'q');
-    for (const [ago, origin] of [[3, 'first'], [2, 'second'], [1, 'third']] as const) {
+    for (const [ago, origin] of [
+      [3, 'first'],
+      [2, 'second'],
+      [1, 'third'],
+    ] as const) {
       await w.redis.zadd(idle, 'XX', Date.now() - ago * 1000, origin);
     }
     w.origin = 'c9';
@@ -195,7 +228,9 @@ export function claimCases(world: () => World): void {
     };
     await line();
     // c1 claims: its own old place in the line must not swallow the wake-up.
-    expect((await w.overheard(() => w.take('agent', 2, 'q'))).map((message) => message[2])).toEqual([[['c2', 'q']]]);
+    expect((await w.overheard(() => w.take('agent', 2, 'q'))).map((message) => message[2])).toEqual([
+      [['c2', 'q']],
+    ]);
     await w.redis.del(keys.idle(w.cell, 'q'));
     await line();
     expect(await w.overheard(() => w.take('agent', 1, 'q'))).toEqual([]);
@@ -203,8 +238,18 @@ export function claimCases(world: () => World): void {
 
   test('a coordinator that has been silent too long is passed over, not woken in vain', async () => {
     const w = world();
-    await w.redis.zadd(keys.idle(w.cell, 'q'), Date.now() - 60_000, 'dead', Date.now() - 50_000, 'dead too', Date.now() - 1000, 'alive');
-    expect((await w.overheard(() => w.submit(flow(w.wid('a'))))).map((message) => message[2])).toEqual([[['alive', 'q']]]);
+    await w.redis.zadd(
+      keys.idle(w.cell, 'q'),
+      Date.now() - 60_000,
+      'dead',
+      Date.now() - 50_000,
+      'dead too',
+      Date.now() - 1000,
+      'alive',
+    );
+    expect((await w.overheard(() => w.submit(flow(w.wid('a'))))).map((message) => message[2])).toEqual([
+      [['alive', 'q']],
+    ]);
     expect(await w.zset(keys.idle(w.cell, 'q'))).toEqual([]);
   });
 

@@ -29,7 +29,11 @@ export function decideCases(world: () => World): void {
     const [a, b] = [w.wid('a'), w.wid('b')];
     await w.submit(flow(a), flow(b));
     const say = (word: 'step.waiting' | 'step.ready') => change({ events: [event(word, 0)] });
-    const [replies] = await w.decide([a, 1, 0, say('step.waiting'), []], [a, 1, 0, say('step.ready'), []], [b, 1, 0, change(), []]);
+    const [replies] = await w.decide(
+      [a, 1, 0, say('step.waiting'), []],
+      [a, 1, 0, say('step.ready'), []],
+      [b, 1, 0, change(), []],
+    );
     expect(replies.map(([status]) => status)).toEqual(['ok', 'conflict', 'ok']);
     expect((await w.story(a)).slice(-1)).toEqual(['step.waiting']);
   });
@@ -49,11 +53,21 @@ export function decideCases(world: () => World): void {
     const wid = w.wid('a');
     await w.submit(flow(wid, { jobs: 8, queueTimeoutMs: 60_000 }));
     const grants = await w.take('agent', 6, 'q');
-    const [done, failed, offered, accepted, running, back] = grants as [Granted, Granted, Granted, Granted, Granted, Granted];
+    const [done, failed, offered, accepted, running, back] = grants as [
+      Granted,
+      Granted,
+      Granted,
+      Granted,
+      Granted,
+      Granted,
+    ];
     await w.complete(success(done), failure(failed));
     await w.accept([accepted.ref, accepted.token, -1, 0], [running.ref, running.token, 0, 1000]);
     await w.release([back.ref, back.token, 'BUSY']);
-    const retry = change({ steps: [step(0, { failsSeen: 1 })], jobs: [job({ slot: 1, attempt: 2, replaces: 1, delayMs: 60_000 })] });
+    const retry = change({
+      steps: [step(0, { failsSeen: 1 })],
+      jobs: [job({ slot: 1, attempt: 2, replaces: 1, delayMs: 60_000 })],
+    });
     await w.decide([wid, 1, 1, retry, [0]]);
     expect(await w.queue('q')).toEqual([5, 6, 7].map((n) => `${wid}-0-${n}`));
 
@@ -61,7 +75,12 @@ export function decideCases(world: () => World): void {
     const said = await w.overheard(async () => {
       const [first, second] = await w.twice(() => w.decide([wid, 2, 1, stop, []]));
       expect(first[0]).toEqual([['ok', 0, State.processing]]);
-      const told = [offered, accepted, running].map(({ ref, token }) => [ref, token, 'agent', 'CANCELED_BY_USER']);
+      const told = [offered, accepted, running].map(({ ref, token }) => [
+        ref,
+        token,
+        'agent',
+        'CANCELED_BY_USER',
+      ]);
       expect(first[1]).toEqual(told);
       expect(second[1]).toEqual([]);
     });
@@ -72,8 +91,22 @@ export function decideCases(world: () => World): void {
     for (let n = 0; n < 9; n++) states.push((await w.job(`${wid}-0-${n}`)).state);
     const { succeeded, failed: failedState, canceled, skipped } = State;
     // Once claimed, canceled; never claimed, what the decision says.
-    expect(states).toEqual([succeeded, failedState, canceled, canceled, canceled, canceled, skipped, skipped, skipped]);
-    expect(await w.job(offered.ref)).toMatchObject({ hold: 0, reason: 'CANCELED_BY_USER', token: offered.token });
+    expect(states).toEqual([
+      succeeded,
+      failedState,
+      canceled,
+      canceled,
+      canceled,
+      canceled,
+      skipped,
+      skipped,
+      skipped,
+    ]);
+    expect(await w.job(offered.ref)).toMatchObject({
+      hold: 0,
+      reason: 'CANCELED_BY_USER',
+      token: offered.token,
+    });
     expect(await w.queue('q')).toEqual([]);
     expect(await w.zset(keys.offers(w.cell))).toEqual([]);
     expect(await w.zset(keys.leases(w.cell))).toEqual([]);
@@ -107,14 +140,15 @@ export function decideCases(world: () => World): void {
     await w.complete(failure(one));
     const seen = await w.head(wid);
     await w.complete(failure(two));
-    expect(await w.decide([wid, seen.version, seen.facts, change({ steps: [step(0, { failsSeen: 1 })] }), [0]])).toEqual([
-      [['ok', 1, State.processing]],
-      [],
-    ]);
+    expect(
+      await w.decide([wid, seen.version, seen.facts, change({ steps: [step(0, { failsSeen: 1 })] }), [0]]),
+    ).toEqual([[['ok', 1, State.processing]], []]);
     expect(await w.head(wid)).toMatchObject({ dirty: [0], facts: 2, version: 2 });
     expect((await w.step(wid, 0)).fails.map(([ordinal]) => ordinal)).toEqual([1]);
     expect(await w.zset(keys.todo(w.cell))).toEqual([wid]);
-    expect((await w.decide([wid, 2, 2, change({ steps: [step(0, { failsSeen: 1 })] }), [0]]))[0]).toEqual([['ok', 0, State.processing]]);
+    expect((await w.decide([wid, 2, 2, change({ steps: [step(0, { failsSeen: 1 })] }), [0]]))[0]).toEqual([
+      ['ok', 0, State.processing],
+    ]);
     expect(await w.head(wid)).toMatchObject({ dirty: [] });
     expect((await w.step(wid, 0)).fails).toEqual([]);
     expect(await w.zset(keys.todo(w.cell))).toEqual([]);
@@ -142,9 +176,13 @@ export function decideCases(world: () => World): void {
     await w.submit(flow(wid, { steps: [0, 0], jobs: 1 }));
     const [one] = (await w.hold('agent', 1, 'q')) as [Granted];
     await w.complete(failure(one));
-    expect((await w.decide([wid, 1, 1, change({ again: [1] }), [0]]))[0]).toEqual([['ok', 1, State.processing]]);
+    expect((await w.decide([wid, 1, 1, change({ again: [1] }), [0]]))[0]).toEqual([
+      ['ok', 1, State.processing],
+    ]);
     expect((await w.head(wid)).dirty).toEqual([1]);
-    expect((await w.decide([wid, 2, 1, change({ again: [1] }), []]))[0]).toEqual([['ok', 1, State.processing]]);
+    expect((await w.decide([wid, 2, 1, change({ again: [1] }), []]))[0]).toEqual([
+      ['ok', 1, State.processing],
+    ]);
     expect((await w.head(wid)).dirty).toEqual([1]);
     expect((await w.decide([wid, 3, 1, change(), [1]]))[0]).toEqual([['ok', 0, State.processing]]);
     expect(await w.zset(keys.todo(w.cell))).toEqual([]);
@@ -163,7 +201,14 @@ export function decideCases(world: () => World): void {
     await w.decide([wid, 1, 1, retry, [0]]);
     const replacement = `${wid}-0-1`;
     expect(await w.step(wid, 0)).toMatchObject({ open: 1, bad: 0, nextJob: 2, total: 1, emitted: 1 });
-    expect(await w.job(replacement)).toMatchObject({ state: State.unassigned, attempt: 2, replaces: 0, cost: 7, input: '"the input"', member: '' });
+    expect(await w.job(replacement)).toMatchObject({
+      state: State.unassigned,
+      attempt: 2,
+      replaces: 0,
+      cost: 7,
+      input: '"the input"',
+      member: '',
+    });
     expect(await w.queue('q')).toEqual([]);
     expect(await w.zset(keys.timers(w.cell))).toEqual([`backoff|${replacement}`, `queued|${replacement}`]);
     await w.makeDue(keys.timers(w.cell), `backoff|${replacement}`);
@@ -197,7 +242,10 @@ export function decideCases(world: () => World): void {
     await w.submit(flow(wid, { steps: [0, 0], jobs: [job(), job({ step: 1 })] }));
     const failed = change({
       workflow: [0, 'STEP_FAILED', 'Step one failed.', 0, State.failed],
-      steps: [step(0, { state: State.failed, reason: 'BROKEN', message: 'it broke' }), step(1, { close: State.canceled, closePos: 1 })],
+      steps: [
+        step(0, { state: State.failed, reason: 'BROKEN', message: 'it broke' }),
+        step(1, { close: State.canceled, closePos: 1 }),
+      ],
     });
     await w.decide([wid, 1, 0, failed, []]);
     expect(await w.head(wid)).toMatchObject({
@@ -209,7 +257,11 @@ export function decideCases(world: () => World): void {
       openSteps: 1,
       okSteps: 0,
     });
-    expect(await w.step(wid, 0)).toMatchObject({ state: State.failed, reason: 'BROKEN', message: 'it broke' });
+    expect(await w.step(wid, 0)).toMatchObject({
+      state: State.failed,
+      reason: 'BROKEN',
+      message: 'it broke',
+    });
     expect(await w.step(wid, 1)).toMatchObject({ close: State.canceled, closePos: 1 });
     await w.decide([wid, 2, 0, change({ steps: [step(0, { state: State.failed })] }), []]);
     expect(await w.head(wid)).toMatchObject({ openSteps: 1 });
@@ -233,9 +285,18 @@ export function decideCases(world: () => World): void {
     expect(await w.control(w.wid('nobody'))).toEqual(['gone', 0]);
     expect(await w.zset(keys.todo(w.cell))).toEqual([]);
     const [first, second] = await w.twice(() => w.control(wid, 'acme', 'enough'));
-    expect([first, second]).toEqual([['ok', State.unassigned], ['ok', State.unassigned]]);
+    expect([first, second]).toEqual([
+      ['ok', State.unassigned],
+      ['ok', State.unassigned],
+    ]);
     await w.control(wid, 'acme', 'said again');
-    expect(await w.head(wid)).toMatchObject({ cancel: 1, cancelMessage: 'enough', facts: 1, dirty: [-1], version: 1 });
+    expect(await w.head(wid)).toMatchObject({
+      cancel: 1,
+      cancelMessage: 'enough',
+      facts: 1,
+      dirty: [-1],
+      version: 1,
+    });
     expect(await w.zset(keys.todo(w.cell))).toEqual([wid]);
     await w.decide([wid, 1, 1, change({ workflow: ending(State.canceled, 'CANCELED_BY_USER') }), [-1]]);
     expect(await w.control(wid)).toEqual(['terminal', State.canceled]);

@@ -50,7 +50,12 @@ export function factCases(world: () => World): void {
     await w.accept([held.ref, held.token, 5_000, 1000]);
     expect(await w.job(held.ref)).toMatchObject({ startedAt });
     expect(Number(await w.redis.zscore(keys.timers(w.cell), timer))).toBe(startedAt + 1000);
-    expect((await w.story(wid)).slice(-4)).toEqual(['job.claimed 0', 'workflow.started', 'step.started', 'job.started 0']);
+    expect((await w.story(wid)).slice(-4)).toEqual([
+      'job.claimed 0',
+      'workflow.started',
+      'step.started',
+      'job.started 0',
+    ]);
   });
 
   test('accept: the attempt timer starts even where progress was faster than the start', async () => {
@@ -60,7 +65,9 @@ export function factCases(world: () => World): void {
     await w.progress([held.ref, held.token, 0.1, '']);
     const { startedAt } = (await w.job(held.ref)) as unknown as { startedAt: number };
     await w.accept([held.ref, held.token, 40, 1000]);
-    expect(Number(await w.redis.zscore(keys.timers(w.cell), `attempt|${held.ref}|${held.token}`))).toBe(startedAt + 1000);
+    expect(Number(await w.redis.zscore(keys.timers(w.cell), `attempt|${held.ref}|${held.token}`))).toBe(
+      startedAt + 1000,
+    );
   });
 
   test('progress: implies a start and a lease, never falls, and is said once', async () => {
@@ -70,7 +77,12 @@ export function factCases(world: () => World): void {
     const [held] = (await w.take('agent', 1, 'q')) as [Granted];
     const said: [string, string, number, string] = [held.ref, held.token, 0.5, 'halfway'];
     await w.twice(() => w.progress(said));
-    expect(await w.job(held.ref)).toMatchObject({ state: State.processing, hold: 2, progress: 0.5, progressSource: 2 });
+    expect(await w.job(held.ref)).toMatchObject({
+      state: State.processing,
+      hold: 2,
+      progress: 0.5,
+      progressSource: 2,
+    });
     expect(await w.zset(keys.offers(w.cell))).toEqual([]);
     expect(await w.zset(keys.leases(w.cell))).toEqual([held.ref]);
     expect(await w.progress([held.ref, held.token, 0.2, ''])).toEqual(['ok']);
@@ -149,7 +161,13 @@ export function factCases(world: () => World): void {
     expect(await w.zset(keys.todo(w.cell))).toEqual([wid]);
     expect(await w.zset(keys.leases(w.cell))).toEqual([]);
     const story = (await w.story(wid)).slice(-5);
-    expect(story).toEqual(['step.started', 'job.started 0', 'job.succeeded 0', 'job.started 1', 'job.succeeded 1']);
+    expect(story).toEqual([
+      'step.started',
+      'job.started 0',
+      'job.succeeded 0',
+      'job.started 1',
+      'job.succeeded 1',
+    ]);
   });
 
   test('complete: straight from an offer, and twice in one call', async () => {
@@ -168,7 +186,21 @@ export function factCases(world: () => World): void {
     const [one, two] = (await w.hold('agent', 2, 'q')) as [Granted, Granted];
     const [first] = await w.twice(() => w.complete(failure(one, 'OUT_OF_MEMORY')));
     expect(first[0]).toEqual([['ok', 0, 1, State.processing]]);
-    await w.complete([two.ref, two.token, State.expired, '', 'DEADLINE_EXCEEDED_RUNNING', '', 0, 1, 1, 0, 0, false, []]);
+    await w.complete([
+      two.ref,
+      two.token,
+      State.expired,
+      '',
+      'DEADLINE_EXCEEDED_RUNNING',
+      '',
+      0,
+      1,
+      1,
+      0,
+      0,
+      false,
+      [],
+    ]);
     expect(await w.step(wid, 0)).toMatchObject({
       open: 0,
       ok: 0,
@@ -179,7 +211,11 @@ export function factCases(world: () => World): void {
       ],
     });
     expect(await w.head(wid)).toMatchObject({ facts: 2, dirty: [0] });
-    expect(await w.job(two.ref)).toMatchObject({ state: State.expired, reason: 'DEADLINE_EXCEEDED_RUNNING', progress: -1 });
+    expect(await w.job(two.ref)).toMatchObject({
+      state: State.expired,
+      reason: 'DEADLINE_EXCEEDED_RUNNING',
+      progress: -1,
+    });
     expect((await w.story(wid)).slice(-3)).toEqual(['job.failed 0', 'job.started 1', 'job.expired 1']);
   });
 
@@ -201,10 +237,22 @@ export function factCases(world: () => World): void {
       { ref: '', token: '' },
     ];
     const all = fakes.map(() => 'lost');
-    expect(await w.accept(...fakes.map(({ ref, token }): [string, string, number, number] => [ref, token, 5, 5]))).toEqual(all);
-    expect(await w.progress(...fakes.map(({ ref, token }): [string, string, number, string] => [ref, token, 0.9, '']))).toEqual(all);
-    expect(await w.release(...fakes.map(({ ref, token }): [string, string, string] => [ref, token, '']))).toEqual(all);
-    expect(await w.emit(...fakes.map(({ ref, token }): [string, string, number, string[]] => [ref, token, 1, ['1']]))).toEqual(all);
+    expect(
+      await w.accept(...fakes.map(({ ref, token }): [string, string, number, number] => [ref, token, 5, 5])),
+    ).toEqual(all);
+    expect(
+      await w.progress(
+        ...fakes.map(({ ref, token }): [string, string, number, string] => [ref, token, 0.9, '']),
+      ),
+    ).toEqual(all);
+    expect(
+      await w.release(...fakes.map(({ ref, token }): [string, string, string] => [ref, token, ''])),
+    ).toEqual(all);
+    expect(
+      await w.emit(
+        ...fakes.map(({ ref, token }): [string, string, number, string[]] => [ref, token, 1, ['1']]),
+      ),
+    ).toEqual(all);
     expect(await w.dump()).toEqual(before);
     for (const finish of [success, failure] as const) {
       const [replies] = await w.complete(...fakes.map((fake) => finish(fake)));
@@ -240,11 +288,22 @@ export function factCases(world: () => World): void {
     const [first, second] = await w.twice(() => w.complete(success(held, '{}', ahead)));
     expect(first).toEqual([[['ok', 1, 0, State.succeeded]], []]);
     expect(second[0]).toEqual([['done', 0, 0, State.succeeded]]);
-    expect(await w.head(wid)).toMatchObject({ version: 2, facts: 0, state: State.succeeded, openSteps: 0, okSteps: 1, dirty: [] });
+    expect(await w.head(wid)).toMatchObject({
+      version: 2,
+      facts: 0,
+      state: State.succeeded,
+      openSteps: 0,
+      okSteps: 1,
+      dirty: [],
+    });
     expect(await w.step(wid, 0)).toMatchObject({ state: State.succeeded, open: 0, ok: 1 });
     expect(await w.zset(keys.todo(w.cell))).toEqual([]);
     expect(await w.zset(keys.timers(w.cell))).toEqual([]);
-    expect((await w.story(wid)).slice(-3)).toEqual(['job.succeeded 0', 'step.succeeded', 'workflow.succeeded']);
+    expect((await w.story(wid)).slice(-3)).toEqual([
+      'job.succeeded 0',
+      'step.succeeded',
+      'workflow.succeeded',
+    ]);
   });
 
   test('decided ahead: a version or facts that moved, and a failure, leave the decision to be made anew', async () => {
@@ -265,14 +324,18 @@ export function factCases(world: () => World): void {
       success(moved, '{}', ahead),
       success(two, '{}', ahead),
       success(canceled, '{}', ahead),
-      ...[[failed.ref, failed.token, State.failed, '', 'BROKEN', '', 0, 1, 1, 1, 0, endOfAll(), [0]]] as Parameters<World['complete']>,
+      ...([
+        [failed.ref, failed.token, State.failed, '', 'BROKEN', '', 0, 1, 1, 1, 0, endOfAll(), [0]],
+      ] as Parameters<World['complete']>),
     );
     expect(replies).toEqual(Array.from({ length: 4 }, () => ['ok', 0, 1, State.processing]));
     for (const name of ['version', 'facts', 'cancel', 'failure']) {
       expect(await w.head(w.wid(name))).toMatchObject({ state: State.processing, openSteps: 1 });
       expect((await w.story(w.wid(name))).at(-1)).toMatch(/^job\.(succeeded|failed)/);
     }
-    expect((await w.zset(keys.todo(w.cell))).sort()).toEqual(['version', 'facts', 'cancel', 'failure'].map((name) => w.wid(name)).sort());
+    expect((await w.zset(keys.todo(w.cell))).sort()).toEqual(
+      ['version', 'facts', 'cancel', 'failure'].map((name) => w.wid(name)).sort(),
+    );
     expect((await w.head(w.wid('cancel'))).dirty).toEqual([-1, 0]);
   });
 
@@ -301,8 +364,14 @@ export function factCases(world: () => World): void {
     const wid = w.wid('a');
     await w.submit(flow(wid, { cost: 3, band: 2 }));
     const [held] = (await w.hold('agent', 1, 'q')) as [Granted];
-    expect(await w.twice(() => w.emit([held.ref, held.token, 1, ['"x"', '"y"']]))).toEqual([['ok'], ['done']]);
-    expect(await w.emit([held.ref, held.token, 1, ['"again"']], [held.ref, held.token, 2, ['"z"']])).toEqual(['done', 'ok']);
+    expect(await w.twice(() => w.emit([held.ref, held.token, 1, ['"x"', '"y"']]))).toEqual([
+      ['ok'],
+      ['done'],
+    ]);
+    expect(await w.emit([held.ref, held.token, 1, ['"again"']], [held.ref, held.token, 2, ['"z"']])).toEqual([
+      'done',
+      'ok',
+    ]);
     expect(await w.step(wid, 0)).toMatchObject({ total: 4, emitted: 4, nextJob: 4, open: 4 });
     const grants = await w.take('agent', 9, 'q');
     expect(grants.map(({ ref, input, slot, cost, attempt }) => [ref, input, slot, cost, attempt])).toEqual([
@@ -315,7 +384,9 @@ export function factCases(world: () => World): void {
     await w.release([held.ref, held.token, 'BUSY']);
     const [taken] = (await w.take('other', 1, 'q')) as [Granted];
     expect(taken.ref).toBe(held.ref);
-    expect(await w.emit([taken.ref, taken.token, 1, ['"x"', '"y"']], [taken.ref, taken.token, 3, ['"new"']])).toEqual(['done', 'ok']);
+    expect(
+      await w.emit([taken.ref, taken.token, 1, ['"x"', '"y"']], [taken.ref, taken.token, 3, ['"new"']]),
+    ).toEqual(['done', 'ok']);
     expect(await w.step(wid, 0)).toMatchObject({ total: 5, open: 5 });
   });
 

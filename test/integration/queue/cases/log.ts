@@ -38,7 +38,7 @@ export function logCases(world: () => World): void {
     for (let i = 1; i <= 30; i++) await w.decide([wid, i, 0, said('y'.repeat(200)), []]);
     const whole = (await w.log(wid)).events;
     const paged = [];
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const page = await w.log(wid, from, 2);
       paged.push(...page.events);
       from += page.read;
@@ -94,7 +94,10 @@ export function logCases(world: () => World): void {
       w.origin = 'c2';
       await w.decide([wid, 3, 0, said('by c2'), []]);
     });
-    expect(heard.map(([origin, works]) => [origin, works])).toEqual([['c1', [wid]], ['c2', [wid]]]);
+    expect(heard.map(([origin, works]) => [origin, works])).toEqual([
+      ['c1', [wid]],
+      ['c2', [wid]],
+    ]);
     expect((await w.events(wid)).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 

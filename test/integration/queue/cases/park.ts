@@ -21,7 +21,9 @@ export function parkCases(world: () => World): void {
     const grants = await w.take('agent', 1, 'q');
     expect(grants.map(({ ref }) => ref)).toEqual([`${other}-0-0`]);
     const cause = `wf:${paused}`;
-    expect((await w.zset(keys.parked(w.cell, cause))).map((entry) => entry.slice(11))).toEqual([0, 1, 2].map((n) => `${paused}-0-${n}|q`));
+    expect((await w.zset(keys.parked(w.cell, cause))).map((entry) => entry.slice(11))).toEqual(
+      [0, 1, 2].map((n) => `${paused}-0-${n}|q`),
+    );
     expect(await w.queue('q')).toEqual([`${other}-0-1`]);
     expect(await w.head(paused)).toMatchObject({ state: State.paused });
 
@@ -30,7 +32,9 @@ export function parkCases(world: () => World): void {
     expect(await w.unpark(cause, 2)).toBe(1);
     expect(await w.twice(() => w.unpark(cause, 2))).toEqual([0, 0]);
     expect(await w.queue('q')).toEqual([...[0, 1, 2].map((n) => `${paused}-0-${n}`), `${other}-0-1`]);
-    expect((await w.take('agent', 3, 'q')).map(({ ref }) => ref)).toEqual([0, 1, 2].map((n) => `${paused}-0-${n}`));
+    expect((await w.take('agent', 3, 'q')).map(({ ref }) => ref)).toEqual(
+      [0, 1, 2].map((n) => `${paused}-0-${n}`),
+    );
   });
 
   test('a paused workflow alone in its queue: its jobs come back in front of what came meanwhile', async () => {
@@ -46,7 +50,9 @@ export function parkCases(world: () => World): void {
     w.origin = 'c1';
     const said = await w.overheard(() => w.unpark(`wf:${paused}`));
     expect(said.map((message) => message[2])).toEqual([[['idle', 'q|odd']]]);
-    expect(await w.queue('q|odd')).toEqual([0, 1, 2].map((n) => `${paused}-0-${n}`).concat(`${later}-0-0`, `${later}-0-1`));
+    expect(await w.queue('q|odd')).toEqual(
+      [0, 1, 2].map((n) => `${paused}-0-${n}`).concat(`${later}-0-0`, `${later}-0-1`),
+    );
   });
 
   test('met twice it is parked once; canceled meanwhile it does not come back', async () => {
@@ -58,7 +64,13 @@ export function parkCases(world: () => World): void {
     expect(await w.claim([ask('agent', 9, 'q')])).toMatchObject({ short: [9], grants: [] });
     expect(await w.redis.zcard(keys.parked(w.cell, `wf:${wid}`))).toBe(3);
     const { version, facts } = await w.head(wid);
-    await w.decide([wid, version, facts, change({ cancels: [[0, 0, 2, 'CANCELED_BY_USER', State.canceled]] }), []]);
+    await w.decide([
+      wid,
+      version,
+      facts,
+      change({ cancels: [[0, 0, 2, 'CANCELED_BY_USER', State.canceled]] }),
+      [],
+    ]);
     expect(await w.zset(keys.parked(w.cell, `wf:${wid}`))).toHaveLength(1);
     await setState(w, wid, State.unassigned);
     expect(await w.unpark(`wf:${wid}`)).toBe(0);

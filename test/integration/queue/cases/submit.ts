@@ -11,7 +11,15 @@ export function submitCases(world: () => World): void {
   test('a workflow is stored with its steps, jobs, queue entries, classes and log', async () => {
     const w = world();
     const wid = w.wid('a');
-    const made = flow(wid, { jobs: 2, cost: 3, steps: [0, 1], classes: [['q', ''], ['q#1', '{"labels":{}}']] });
+    const made = flow(wid, {
+      jobs: 2,
+      cost: 3,
+      steps: [0, 1],
+      classes: [
+        ['q', ''],
+        ['q#1', '{"labels":{}}'],
+      ],
+    });
     expect(await w.submit(made)).toEqual([['created', 4]]);
 
     expect(await w.head(wid)).toMatchObject({
@@ -27,7 +35,15 @@ export function submitCases(world: () => World): void {
       okSteps: 0,
       requestId: `r-${wid}`,
     });
-    expect(await w.step(wid, 0)).toMatchObject({ state: State.unassigned, total: 2, emitted: 2, nextJob: 2, open: 2, ok: 0, bad: 0 });
+    expect(await w.step(wid, 0)).toMatchObject({
+      state: State.unassigned,
+      total: 2,
+      emitted: 2,
+      nextJob: 2,
+      open: 2,
+      ok: 0,
+      bad: 0,
+    });
     expect(await w.step(wid, 1)).toMatchObject({ needs: 1, total: -1, nextJob: 0, open: 0 });
     expect(await w.job(`${wid}-0-1`)).toMatchObject({
       state: State.unassigned,
@@ -47,7 +63,9 @@ export function submitCases(world: () => World): void {
     expect((await w.events(wid)).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4]);
     expect(await w.redis.hgetall(keys.classes(w.cell))).toEqual({ q: '', 'q#1': '{"labels":{}}' });
     const day = Math.floor(Date.now() / 86_400_000);
-    const created = await Promise.all([day - 1, day].map((each) => w.redis.lrange(keys.created(w.cell, each), 0, -1)));
+    const created = await Promise.all(
+      [day - 1, day].map((each) => w.redis.lrange(keys.created(w.cell, each), 0, -1)),
+    );
     expect(created.flat()).toEqual([wid]);
     const plan = await w.redis.hgetBuffer(keys.bucket(w.cell, wid), `${wid}p`);
     expect(unpackSequence(plan as Buffer)).toEqual([['plan', wid]]);
@@ -65,7 +83,11 @@ export function submitCases(world: () => World): void {
 
     const other = w.wid('b');
     const replies = await w.submit(flow(other), flow(wid), flow(other, { jobs: 2 }));
-    expect(replies).toEqual([['created', 3], ['exists', 0], ['exists', 0]]);
+    expect(replies).toEqual([
+      ['created', 3],
+      ['exists', 0],
+      ['exists', 0],
+    ]);
     expect(await w.queue('q')).toEqual([0, 1, 2].map((n) => `${wid}-0-${n}`).concat(`${other}-0-0`));
   });
 
@@ -74,10 +96,17 @@ export function submitCases(world: () => World): void {
     const wid = w.wid('wide');
     const specs = [0, 31, 32, 63, 64, 99].map((index) => job({ step: index, input: `"${index}"` }));
     const started = specs.map(([index]) => step(index, { total: 1, emitted: 1 }));
-    await w.submit(flow(wid, { steps: Array.from({ length: 100 }, (_, i) => i % 7), change: change({ steps: started, jobs: specs }) }));
+    await w.submit(
+      flow(wid, {
+        steps: Array.from({ length: 100 }, (_, i) => i % 7),
+        change: change({ steps: started, jobs: specs }),
+      }),
+    );
 
     const fields = await w.redis.hkeys(keys.bucket(w.cell, wid));
-    expect(fields.filter((field) => /s\d+$/.test(field)).sort()).toEqual([1, 2, 3].map((chunk) => `${wid}s${chunk}`));
+    expect(fields.filter((field) => /s\d+$/.test(field)).sort()).toEqual(
+      [1, 2, 3].map((chunk) => `${wid}s${chunk}`),
+    );
     expect((await w.head(wid)).steps).toHaveLength(32);
     expect(await w.step(wid, 99)).toMatchObject({ needs: 99 % 7, total: 1, open: 1 });
 
@@ -85,8 +114,10 @@ export function submitCases(world: () => World): void {
     expect(grants.map(({ input }) => input)).toEqual(specs.map((spec) => spec[5]));
     expect(grants.every(({ head }) => head === undefined)).toBe(true);
     await w.complete(...grants.map((held) => success(held)));
-    for (const [index] of specs) expect(await w.step(wid, index)).toMatchObject({ state: State.processing, open: 0, ok: 1 });
-    for (const index of [1, 33, 65, 98]) expect(await w.step(wid, index)).toMatchObject({ state: State.unassigned, needs: index % 7 });
+    for (const [index] of specs)
+      expect(await w.step(wid, index)).toMatchObject({ state: State.processing, open: 0, ok: 1 });
+    for (const index of [1, 33, 65, 98])
+      expect(await w.step(wid, index)).toMatchObject({ state: State.unassigned, needs: index % 7 });
     expect((await w.head(wid)).dirty).toEqual(specs.map(([index]) => index));
   });
 
@@ -95,9 +126,12 @@ export function submitCases(world: () => World): void {
     const wid = w.wid('huge');
     const last = 9_999;
     const started = change({ steps: [step(last, { total: 1, emitted: 1 })], jobs: [job({ step: last })] });
-    expect(await w.submit(flow(wid, { steps: Array.from({ length: 10_000 }, (_, i) => i), change: started }))).toEqual([['created', 2]]);
+    expect(
+      await w.submit(flow(wid, { steps: Array.from({ length: 10_000 }, (_, i) => i), change: started })),
+    ).toEqual([['created', 2]]);
     expect(await w.head(wid)).toMatchObject({ stepCount: 10_000, openSteps: 10_000 });
-    for (const index of [31, 32, 5_000, 9_998]) expect(await w.step(wid, index)).toMatchObject({ needs: index, open: 0 });
+    for (const index of [31, 32, 5_000, 9_998])
+      expect(await w.step(wid, index)).toMatchObject({ needs: index, open: 0 });
     const [held] = await w.take('agent', 1, 'q');
     expect(held?.ref).toBe(`${wid}-9999-0`);
     await w.complete(success(held ?? { ref: '', token: '' }));
@@ -111,7 +145,9 @@ export function submitCases(world: () => World): void {
     await w.submit(flow(wid, { jobs: 10_000 }));
     expect(await w.redis.zcard(keys.queue(w.cell, 'q'))).toBe(10_000);
     expect(await w.step(wid, 0)).toMatchObject({ total: 10_000, nextJob: 10_000, open: 10_000 });
-    expect((await w.events(wid)).map(({ sequence }) => sequence)).toEqual(Array.from({ length: 10_002 }, (_, i) => i + 1));
+    expect((await w.events(wid)).map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: 10_002 }, (_, i) => i + 1),
+    );
   });
 
   test('a workflow of empty steps ends in the call that creates it, and leaves no timer', async () => {

@@ -17,9 +17,18 @@ export function dueCases(world: () => World): void {
     expect(first).toEqual([[[lapsed.ref, 'agent']], [], 0]);
     expect(second).toEqual([[], [], 0]);
     expect(await w.queue('q')).toEqual([lapsed.ref, `${wid}-0-2`]);
-    expect(await w.job(lapsed.ref)).toMatchObject({ state: State.unassigned, hold: 0, token: '', recoveries: 0, attempt: 1 });
+    expect(await w.job(lapsed.ref)).toMatchObject({
+      state: State.unassigned,
+      hold: 0,
+      token: '',
+      recoveries: 0,
+      attempt: 1,
+    });
     expect(await w.zset(keys.offers(w.cell))).toEqual([fresh.ref]);
-    expect((await w.events(wid)).at(-1)).toMatchObject({ type: 'job.released', rest: ['agent', 'OFFER_LAPSED'] });
+    expect((await w.events(wid)).at(-1)).toMatchObject({
+      type: 'job.released',
+      rest: ['agent', 'OFFER_LAPSED'],
+    });
     expect(await w.accept([lapsed.ref, lapsed.token, -1, 0])).toEqual(['lost']);
   });
 
@@ -40,10 +49,15 @@ export function dueCases(world: () => World): void {
     const [held] = (await w.hold('agent', 1, 'q')) as [Granted];
     for (const n of [0, 1]) await w.makeDue(keys.timers(w.cell), `queued|${wid}-0-${n}`);
     await w.twice(() => w.due());
-    expect(await w.job(`${wid}-0-1`)).toMatchObject({ state: State.expired, reason: 'DEADLINE_EXCEEDED_QUEUED' });
+    expect(await w.job(`${wid}-0-1`)).toMatchObject({
+      state: State.expired,
+      reason: 'DEADLINE_EXCEEDED_QUEUED',
+    });
     expect(await w.job(held.ref)).toMatchObject({ state: State.scheduled, token: held.token });
     expect(await w.queue('q')).toEqual([`${wid}-0-2`]);
-    expect((await w.step(wid, 0)).fails).toEqual([[1, State.expired, 'DEADLINE_EXCEEDED_QUEUED', '', 1, 1, 0]]);
+    expect((await w.step(wid, 0)).fails).toEqual([
+      [1, State.expired, 'DEADLINE_EXCEEDED_QUEUED', '', 1, 1, 0],
+    ]);
     expect(await w.head(wid)).toMatchObject({ dirty: [0], facts: 1 });
     expect(await w.zset(keys.timers(w.cell))).toEqual([`queued|${wid}-0-2`]);
   });
@@ -76,8 +90,14 @@ export function dueCases(world: () => World): void {
     await w.makeDue(keys.timers(w.cell), `attempt|${held.ref}|${held.token}`);
     const said = await w.overheard(() => w.twice(() => w.due()));
     expect(said.map((message) => message[3])).toEqual([[[held.ref, held.token, 'agent', 'deadline']]]);
-    expect(await w.job(held.ref)).toMatchObject({ state: State.expired, reason: 'DEADLINE_EXCEEDED_RUNNING', hold: 0 });
-    expect((await w.step(wid, 0)).fails).toEqual([[0, State.expired, 'DEADLINE_EXCEEDED_RUNNING', '', 1, 0, 1]]);
+    expect(await w.job(held.ref)).toMatchObject({
+      state: State.expired,
+      reason: 'DEADLINE_EXCEEDED_RUNNING',
+      hold: 0,
+    });
+    expect((await w.step(wid, 0)).fails).toEqual([
+      [0, State.expired, 'DEADLINE_EXCEEDED_RUNNING', '', 1, 0, 1],
+    ]);
     expect(await w.zset(keys.leases(w.cell))).toEqual([]);
     expect((await w.due())[1]).toEqual([wid]);
     expect((await w.complete(success(held)))[0][0]?.[0]).toBe('done');
@@ -162,10 +182,20 @@ export function sweepCases(world: () => World): void {
     expect(first).toEqual([[[stalled.ref, 'agent', 1]], [], 0, 0]);
     expect(second).toEqual([[], [], 0, 0]);
     expect(await w.queue('q')).toEqual([stalled.ref, `${wid}-0-2`]);
-    expect(await w.job(stalled.ref)).toMatchObject({ state: State.unassigned, recoveries: 1, attempt: 1, agents: 'agent', token: '', progress: -1 });
+    expect(await w.job(stalled.ref)).toMatchObject({
+      state: State.unassigned,
+      recoveries: 1,
+      attempt: 1,
+      agents: 'agent',
+      token: '',
+      progress: -1,
+    });
     expect(await w.zset(keys.leases(w.cell))).toEqual([alive.ref]);
     const events = (await w.events(wid)).slice(-2);
-    expect(events.map(({ type, rest }) => [type, ...rest])).toEqual([['job.stalled', 'agent'], ['job.recovered', 'agent', 'STALLED']]);
+    expect(events.map(({ type, rest }) => [type, ...rest])).toEqual([
+      ['job.stalled', 'agent'],
+      ['job.recovered', 'agent', 'STALLED'],
+    ]);
     expect((await w.complete(success(stalled)))[0][0]?.[0]).toBe('lost');
     expect(await w.meta('wasted')).toBe('1');
   });
@@ -190,7 +220,15 @@ export function sweepCases(world: () => World): void {
       claims: 4,
       hold: 0,
     });
-    expect((await w.step(wid, 0)).fails[0]).toMatchObject([0, State.failed, 'RECOVERY_EXHAUSTED', expect.any(String), 1, 0, 0]);
+    expect((await w.step(wid, 0)).fails[0]).toMatchObject([
+      0,
+      State.failed,
+      'RECOVERY_EXHAUSTED',
+      expect.any(String),
+      1,
+      0,
+      0,
+    ]);
     expect(await w.zset(keys.todo(w.cell))).toEqual([wid]);
     const story = await w.story(wid);
     expect(story.filter((line) => line === 'job.stalled 0')).toHaveLength(4);

@@ -225,7 +225,14 @@ export class Model {
         taken.add(queue);
         const job = this.jobs.get(member.slice(11));
         const work = job?.work;
-        if (job === undefined || work === undefined || job.state !== State.unassigned || job.hold !== 0 || job.member !== member) continue;
+        if (
+          job === undefined ||
+          work === undefined ||
+          job.state !== State.unassigned ||
+          job.hold !== 0 ||
+          job.member !== member
+        )
+          continue;
         if (isTerminal(work.state) || work.closing !== 0) continue;
         if (work.state === State.paused) {
           inner(this.parked, `wf:${work.wid}`).set(`${member}|${queue}`, score);
@@ -255,7 +262,8 @@ export class Model {
       else {
         for (const [at, virtual] of reached) {
           const [name, band] = at.split(' ') as [string, string];
-          if (name === queue && virtual > this.#clock(queue, `V${band}`)) inner(this.#clocks, queue).set(`V${band}`, virtual);
+          if (name === queue && virtual > this.#clock(queue, `V${band}`))
+            inner(this.#clocks, queue).set(`V${band}`, virtual);
         }
       }
     }
@@ -265,8 +273,16 @@ export class Model {
 
   /** The class whose head has the highest band; of these the one whose head came first. */
   #bestOf(classes: readonly string[]): string | undefined {
-    const heads = classes.flatMap((queue) => this.entries(queue).slice(0, 1).map((head) => ({ queue, ...head })));
-    heads.sort((a, b) => Math.floor(a.score / BAND) - Math.floor(b.score / BAND) || (a.member.slice(0, 10) < b.member.slice(0, 10) ? -1 : 1));
+    const heads = classes.flatMap((queue) =>
+      this.entries(queue)
+        .slice(0, 1)
+        .map((head) => ({ queue, ...head })),
+    );
+    heads.sort(
+      (a, b) =>
+        Math.floor(a.score / BAND) - Math.floor(b.score / BAND) ||
+        (a.member.slice(0, 10) < b.member.slice(0, 10) ? -1 : 1),
+    );
     return heads[0]?.queue;
   }
 
@@ -310,7 +326,21 @@ export class Model {
     });
   }
 
-  #complete([ref, token, state, output, reason, message, retryable, , runMs, ver, facts, change, seen]: CompleteItem): unknown {
+  #complete([
+    ref,
+    token,
+    state,
+    output,
+    reason,
+    message,
+    retryable,
+    ,
+    runMs,
+    ver,
+    facts,
+    change,
+    seen,
+  ]: CompleteItem): unknown {
     const live = this.#held(ref, token);
     if (live === 'lost') this.wasted++;
     if (live !== 'ok') return [live, 0, 0, this.jobs.get(ref)?.work.state ?? 0];
@@ -403,7 +433,13 @@ export class Model {
     step.open--;
     if (state === State.succeeded) step.ok++;
     else step.bad++;
-    const names: Record<number, EventType> = { 5: 'job.succeeded', 6: 'job.failed', 7: 'job.expired', 8: 'job.canceled', 9: 'job.canceled' };
+    const names: Record<number, EventType> = {
+      5: 'job.succeeded',
+      6: 'job.failed',
+      7: 'job.expired',
+      8: 'job.canceled',
+      9: 'job.canceled',
+    };
     this.#say(job.work, names[state] as EventType, job, state, [job.agent, reason, message]);
     return step;
   }
@@ -471,7 +507,10 @@ export class Model {
     if (closing >= 0) work.closing = closing;
   }
 
-  #alter(work: ModelWork, [index, state, needs, total, emitted, reason, message, close, closePos, seen]: StepChange): void {
+  #alter(
+    work: ModelWork,
+    [index, state, needs, total, emitted, reason, message, close, closePos, seen]: StepChange,
+  ): void {
     const step = work.steps[index] as ModelStep;
     if (state !== 0) {
       if (isTerminal(state) && !isTerminal(step.state)) {
@@ -502,7 +541,10 @@ export class Model {
     }
   }
 
-  #newJob(work: ModelWork, [index, slot, queue, band, cost, input, attempt, replaces, delayMs, queueTimeoutMs]: JobSpec): void {
+  #newJob(
+    work: ModelWork,
+    [index, slot, queue, band, cost, input, attempt, replaces, delayMs, queueTimeoutMs]: JobSpec,
+  ): void {
     const step = work.steps[index] as ModelStep;
     const ordinal = step.nextJob++;
     step.open++;
@@ -556,7 +598,10 @@ export class Model {
   #enqueue(job: ModelJob): void {
     const finish = `F${job.band}|${job.work.tenant}`;
     const virtual = Math.max(this.#clock(job.queue, `V${job.band}`), this.#clock(job.queue, finish));
-    inner(this.#clocks, job.queue).set(finish, virtual + Math.max(1, Math.floor((job.cost * 1024 * 1000) / job.work.weight)));
+    inner(this.#clocks, job.queue).set(
+      finish,
+      virtual + Math.max(1, Math.floor((job.cost * 1024 * 1000) / job.work.weight)),
+    );
     this.sequence++;
     job.score = (2 - job.band) * BAND + virtual;
     job.member = `${this.sequence.toString(16).padStart(10, '0')}:${job.ref}`;
@@ -570,7 +615,8 @@ export class Model {
 
   #leaveQueue(job: ModelJob): void {
     this.queues.get(job.queue)?.delete(job.member);
-    if (job.work.state === State.paused) this.parked.get(`wf:${job.work.wid}`)?.delete(`${job.member}|${job.queue}`);
+    if (job.work.state === State.paused)
+      this.parked.get(`wf:${job.work.wid}`)?.delete(`${job.member}|${job.queue}`);
   }
 
   #unpark(cause: string): number {
@@ -662,7 +708,10 @@ function inner<V>(outer: Map<string, Map<string, V>>, key: string): Map<string, 
 }
 
 function dueOf(entries: ReadonlyMap<string, boolean>): string[] {
-  return [...entries].filter(([, due]) => due).map(([member]) => member).sort();
+  return [...entries]
+    .filter(([, due]) => due)
+    .map(([member]) => member)
+    .sort();
 }
 
 function freshStep(needs: number): ModelStep {

@@ -29,7 +29,9 @@ export interface Snapshot {
 
 /** Orders the members of a zset as Redis does. */
 function ordered(entries: Iterable<readonly [string, number]>): [string, number][] {
-  return [...entries].map(([member, score]): [string, number] => [member, score]).sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
+  return [...entries]
+    .map(([member, score]): [string, number] => [member, score])
+    .sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
 }
 
 export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
@@ -65,7 +67,16 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
 
 function workOf(bytes: Buffer, log: readonly SaidEvent[]): Fields {
   const head = readHead(unpackSequence(bytes)[0] as unknown[]);
-  const { createdAt: _created, startedAt: _started, completedAt, sequence, listed: _listed, steps, version, ...rest } = head;
+  const {
+    createdAt: _created,
+    startedAt: _started,
+    completedAt,
+    sequence,
+    listed: _listed,
+    steps,
+    version,
+    ...rest
+  } = head;
   // Invariant: one sequence without a gap, that ends where the head says, and with the terminal event where there is one.
   expect(log.map((event) => event.sequence)).toEqual(Array.from({ length: sequence }, (_, i) => i + 1));
   const end = log.findIndex(({ type }) => isTerminalEvent(type));
@@ -74,7 +85,13 @@ function workOf(bytes: Buffer, log: readonly SaidEvent[]): Fields {
   return {
     ...rest,
     ver: version,
-    events: log.map(({ type, step, ordinal, state, rest: more }) => [EventCode[type as keyof typeof EventCode], step, ordinal, state, ...more]),
+    events: log.map(({ type, step, ordinal, state, rest: more }) => [
+      EventCode[type as keyof typeof EventCode],
+      step,
+      ordinal,
+      state,
+      ...more,
+    ]),
     steps: steps.map((step) => {
       const { startedAt: _start, completedAt: _end, ...facts } = step as NonNullable<typeof step>;
       return facts;
@@ -90,9 +107,11 @@ function jobOf(bytes: Buffer): Fields {
 
 export function snapshotOfModel(model: Model): Snapshot {
   const works: Record<string, Fields> = {};
-  for (const [wid, { wid: _, weight: _weight, ...work }] of model.works) works[wid] = { ...work, stepCount: work.steps.length };
+  for (const [wid, { wid: _, weight: _weight, ...work }] of model.works)
+    works[wid] = { ...work, stepCount: work.steps.length };
   const jobs: Record<string, Fields> = {};
-  for (const [ref, { ref: _, work: _work, step: _step, ordinal: _ordinal, ...job }] of model.jobs) jobs[ref] = job;
+  for (const [ref, { ref: _, work: _work, step: _step, ordinal: _ordinal, ...job }] of model.jobs)
+    jobs[ref] = job;
   const queues: Record<string, [string, number][]> = {};
   for (const [name, entries] of model.queues) if (entries.size > 0) queues[`q:${name}`] = ordered(entries);
   for (const [cause, entries] of model.parked) if (entries.size > 0) queues[`p:${cause}`] = ordered(entries);
@@ -110,11 +129,15 @@ export function snapshotOfModel(model: Model): Snapshot {
 }
 
 /** What must hold whatever the model says. `before` is the snapshot one call earlier. */
-export function checkInvariants({ works, jobs, queues, offers, leases, timers, todo, fence }: Snapshot, before: Snapshot | undefined): void {
+export function checkInvariants(
+  { works, jobs, queues, offers, leases, timers, todo, fence }: Snapshot,
+  before: Snapshot | undefined,
+): void {
   const places = new Map<string, string[]>();
   const put = (ref: string, place: string): void => void places.set(ref, [...(places.get(ref) ?? []), place]);
   for (const [name, entries] of Object.entries(queues)) {
-    for (const [member] of entries) put(member.slice(11).split('|')[0] as string, name.startsWith('q:') ? 'queued' : 'parked');
+    for (const [member] of entries)
+      put(member.slice(11).split('|')[0] as string, name.startsWith('q:') ? 'queued' : 'parked');
   }
   for (const ref of offers) put(ref, 'offered');
   for (const ref of leases) put(ref, 'leased');
@@ -153,7 +176,8 @@ export function checkInvariants({ works, jobs, queues, offers, leases, timers, t
   }
   if (before === undefined) return;
   expect(fence).toBeGreaterThanOrEqual(before.fence);
-  for (const [ref, job] of Object.entries(before.jobs)) if (isTerminal(job['state'] as number)) expect(jobs[ref]).toEqual(job);
+  for (const [ref, job] of Object.entries(before.jobs))
+    if (isTerminal(job['state'] as number)) expect(jobs[ref]).toEqual(job);
   for (const [wid, work] of Object.entries(before.works)) {
     const now = works[wid] as Fields;
     const said = work['events'] as unknown[];

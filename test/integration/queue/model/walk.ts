@@ -20,7 +20,11 @@ import type { Snapshot } from './snapshot.ts';
 export type Move = readonly [kind: number, a: number, b: number, c: number];
 
 const choice = fc.noBias(fc.nat({ max: 2 ** 20 }));
-export const walks = fc.array(fc.tuple(choice, choice, choice, choice), { minLength: 1, maxLength: 80, size: 'max' });
+export const walks = fc.array(fc.tuple(choice, choice, choice, choice), {
+  minLength: 1,
+  maxLength: 80,
+  size: 'max',
+});
 
 const QUEUES = ['x', 'y', 'z'];
 const TENANTS = ['acme', 'globex'];
@@ -113,7 +117,11 @@ export class Walk {
   }
 
   /** Makes the call twice, and holds answers and Redis against the model. */
-  async #call<N extends ScriptName>(name: N, args: Scripts[N]['args'], blobs: readonly Buffer[] = []): Promise<void> {
+  async #call<N extends ScriptName>(
+    name: N,
+    args: Scripts[N]['args'],
+    blobs: readonly Buffer[] = [],
+  ): Promise<void> {
     const { scripts, cell } = this.#world;
     const expected = [this.#model.handle(name, args)];
     const first = answerOf(name, await scripts.call(name, cell, args, blobs));
@@ -123,7 +131,8 @@ export class Walk {
     expectSame(snapshot, snapshotOfModel(this.#model), `Redis after ${name}`);
     checkInvariants(snapshot, this.#before);
     this.#before = snapshot;
-    if (name === 'claim') this.#granted.push(...(first as Claimed).grants.map(({ ref, token }) => ({ ref, token })));
+    if (name === 'claim')
+      this.#granted.push(...(first as Claimed).grants.map(({ ref, token }) => ({ ref, token })));
 
     expected.push(this.#model.handle(name, args));
     const second = answerOf(name, await scripts.call(name, cell, args, blobs));
@@ -131,7 +140,11 @@ export class Walk {
     expectSame(settled(await this.#world.dump(), cell), settled(dump, cell), `Redis after a second ${name}`);
   }
 
-  #remembered<N extends ScriptName>(name: N, args: Scripts[N]['args'], blobs: readonly Buffer[] = []): Promise<void> {
+  #remembered<N extends ScriptName>(
+    name: N,
+    args: Scripts[N]['args'],
+    blobs: readonly Buffer[] = [],
+  ): Promise<void> {
     this.#history.push({ name, args, blobs });
     return this.#call(name, args, blobs);
   }
@@ -180,8 +193,17 @@ export class Walk {
   }
 
   #control(a: number, b: number): Promise<void> {
-    const wid = a % 9 === 0 ? this.#world.wid('nobody') : ([...this.#model.works.keys()][a % this.#model.works.size] as string);
-    return this.#remembered('control', [this.#world.nextTag(), this.#origin(b), wid, TENANTS[b % 2] as string, `word ${b}`]);
+    const wid =
+      a % 9 === 0
+        ? this.#world.wid('nobody')
+        : ([...this.#model.works.keys()][a % this.#model.works.size] as string);
+    return this.#remembered('control', [
+      this.#world.nextTag(),
+      this.#origin(b),
+      wid,
+      TENANTS[b % 2] as string,
+      `word ${b}`,
+    ]);
   }
 
   // ── agents ──
@@ -228,7 +250,8 @@ export class Walk {
     if (found === undefined || c % 3 === 0) return success(held, `"${n}"`);
     const { work } = found;
     const at = work.steps[found.step] as ModelStep;
-    if (at.open !== 1 || at.fails.length > 0 || at.close !== 0 || work.closing !== 0) return success(held, `"${n}"`);
+    if (at.open !== 1 || at.fails.length > 0 || at.close !== 0 || work.closing !== 0)
+      return success(held, `"${n}"`);
     return success(held, `"${n}"`, {
       version: work.ver - (c % 5 === 0 ? 1 : 0),
       facts: work.facts + (c % 7 === 0 ? 1 : 0),
@@ -275,7 +298,10 @@ export class Walk {
   }
 
   #retry(a: number, b: number, c: number): Promise<void> | undefined {
-    const work = this.#open(a, ({ closing, steps }) => closing === 0 && steps.some(({ fails }) => fails.length > 0));
+    const work = this.#open(
+      a,
+      ({ closing, steps }) => closing === 0 && steps.some(({ fails }) => fails.length > 0),
+    );
     if (work === undefined) return undefined;
     const index = work.steps.findIndex(({ fails }) => fails.length > 0);
     const { fails } = work.steps[index] as ModelStep;
@@ -302,12 +328,15 @@ export class Walk {
     work.steps.forEach((at, index) => {
       if (isTerminal(at.state)) return;
       const to = Math.min(at.nextJob, at.closePos + 2);
-      if (to > at.closePos) made[3].push([index, at.closePos, to, 'CANCELED', b % 2 === 0 ? State.skipped : State.canceled]);
+      if (to > at.closePos)
+        made[3].push([index, at.closePos, to, 'CANCELED', b % 2 === 0 ? State.skipped : State.canceled]);
       if (to < at.nextJob) {
         made[1].push(step(index, { close: State.canceled, closePos: to }));
         made[5].push(index);
       } else {
-        made[1].push(step(index, { state: State.canceled, closePos: to, reason: 'CANCELED', message: 'no more' }));
+        made[1].push(
+          step(index, { state: State.canceled, closePos: to, reason: 'CANCELED', message: 'no more' }),
+        );
         made[4].push(event('step.canceled', index, State.canceled));
         open--;
       }
@@ -321,13 +350,25 @@ export class Walk {
 
   #pause(a: number, b: number): Promise<void> | undefined {
     const work = this.#open(a, ({ state }) => state !== State.paused);
-    return work && this.#decide(work, change({ workflow: ending(State.paused), events: [event('workflow.paused')] }), b * 3 + 1);
+    return (
+      work &&
+      this.#decide(
+        work,
+        change({ workflow: ending(State.paused), events: [event('workflow.paused')] }),
+        b * 3 + 1,
+      )
+    );
   }
 
   async #resume(a: number, b: number): Promise<void> {
     const work = this.#open(a, ({ state }) => state === State.paused);
     if (work === undefined) return;
-    if (b % 4 > 0) await this.#decide(work, change({ workflow: ending(State.processing), events: [event('workflow.resumed')] }), b * 3 + 1);
+    if (b % 4 > 0)
+      await this.#decide(
+        work,
+        change({ workflow: ending(State.processing), events: [event('workflow.resumed')] }),
+        b * 3 + 1,
+      );
     await this.#call('unpark', [this.#world.nextTag(), this.#origin(b), `wf:${work.wid}`, 1000]);
   }
 
@@ -345,7 +386,8 @@ export class Walk {
   }
 
   async #due(key: string, entries: Map<string, boolean>, a: number, b: number, c: number): Promise<void> {
-    if (await this.#pass(key, entries, a, b)) await this.#call('due', [this.#world.nextTag(), this.#origin(c), 64, 0]);
+    if (await this.#pass(key, entries, a, b))
+      await this.#call('due', [this.#world.nextTag(), this.#origin(c), 64, 0]);
   }
 
   #lapse(a: number, b: number, c: number): Promise<void> {
@@ -380,7 +422,8 @@ function wellEnded(work: ModelWork, index: number, n: number): Change {
   if (next >= 0 && index === 0) {
     const jobs = 1 + (n % 3);
     made[1].push(step(next, { needs: 0, total: jobs, emitted: jobs }));
-    for (let slot = 0; slot < jobs; slot++) made[2].push(job({ step: next, slot, queue: QUEUES[n % 3] as string, band: n % 3 }));
+    for (let slot = 0; slot < jobs; slot++)
+      made[2].push(job({ step: next, slot, queue: QUEUES[n % 3] as string, band: n % 3 }));
   } else if (work.openSteps === 1) {
     made[0] = ending(State.succeeded);
     made[4].push(event('workflow.succeeded', -1, State.succeeded));
@@ -392,7 +435,18 @@ function wellEnded(work: ModelWork, index: number, n: number): Change {
 function answerOf(name: ScriptName, reply: unknown): unknown {
   if (name === 'claim') {
     const { short, grants } = readClaim(reply as unknown[]);
-    return { short, grants: grants.map(({ ask, ref, token, attempt, cost, input, slot }) => ({ ask, ref, token, attempt, cost, input, slot })) };
+    return {
+      short,
+      grants: grants.map(({ ask, ref, token, attempt, cost, input, slot }) => ({
+        ask,
+        ref,
+        token,
+        attempt,
+        cost,
+        input,
+        slot,
+      })),
+    };
   }
   if (name === 'due') {
     const [lapsed, todo, more] = reply as [unknown[], string[], number];

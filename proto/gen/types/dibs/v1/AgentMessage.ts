@@ -47,7 +47,7 @@ export interface AgentMessage {
    */
   'completed'?: (_dibs_v1_JobCompletion)[];
   /**
-   * Further jobs a running job asks for.
+   * Further jobs a running job asks for. Sent again until an EmitAck names job, token and batch; before the completion.
    */
   'emitted'?: (_dibs_v1_JobEmit)[];
   /**
@@ -98,7 +98,7 @@ export interface AgentMessage__Output {
    */
   'completed': (_dibs_v1_JobCompletion__Output)[];
   /**
-   * Further jobs a running job asks for.
+   * Further jobs a running job asks for. Sent again until an EmitAck names job, token and batch; before the completion.
    */
   'emitted': (_dibs_v1_JobEmit__Output)[];
   /**

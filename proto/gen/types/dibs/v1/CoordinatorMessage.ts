@@ -7,6 +7,7 @@ import type { CompletionAck as _dibs_v1_CompletionAck, CompletionAck__Output as 
 import type { CancelJob as _dibs_v1_CancelJob, CancelJob__Output as _dibs_v1_CancelJob__Output } from '../../dibs/v1/CancelJob.ts';
 import type { PreloadHint as _dibs_v1_PreloadHint, PreloadHint__Output as _dibs_v1_PreloadHint__Output } from '../../dibs/v1/PreloadHint.ts';
 import type { Control as _dibs_v1_Control, Control__Output as _dibs_v1_Control__Output } from '../../dibs/v1/Control.ts';
+import type { EmitAck as _dibs_v1_EmitAck, EmitAck__Output as _dibs_v1_EmitAck__Output } from '../../dibs/v1/EmitAck.ts';
 
 /**
  * From coordinator to agent.
@@ -37,6 +38,10 @@ export interface CoordinatorMessage {
    * An operator's word to the agent.
    */
   'control'?: (_dibs_v1_Control | null);
+  /**
+   * Batches of further jobs that are stored, or refused for good.
+   */
+  'emitAcks'?: (_dibs_v1_EmitAck)[];
 }
 
 /**
@@ -68,4 +73,8 @@ export interface CoordinatorMessage__Output {
    * An operator's word to the agent.
    */
   'control': (_dibs_v1_Control__Output | null);
+  /**
+   * Batches of further jobs that are stored, or refused for good.
+   */
+  'emitAcks': (_dibs_v1_EmitAck__Output)[];
 }
