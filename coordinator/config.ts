@@ -56,4 +56,3 @@ export interface ListenAddress {
 export function listenAddress(config: CoordinatorConfig): ListenAddress {
   return { host: config.listen?.host ?? '127.0.0.1', port: config.listen?.port ?? DEFAULT_GRPC_PORT };
 }
-

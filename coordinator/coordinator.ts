@@ -105,11 +105,18 @@ class RunningCoordinator implements Coordinator {
     const { redis, subscriber, masters } = await this.#connect();
     const cells = await openCells(redis, { namespace, count: this.#config.cells ?? 0, masters });
     const times = this.#times;
-    const now = systemClock.now;
+    const now = (): number => systemClock.now();
     const onError = (error: unknown): void => log.error({ err: error }, 'background work failed');
 
-    const clock = { now: systemClock.monotonic, sleep: (ms: number) => sleep(systemClock, ms) };
-    const store = new Store({ redis, cells, origin: this.id, clock, leaseMs: times.leaseMs, offerMs: times.offerMs });
+    const clock = { now: () => systemClock.monotonic(), sleep: (ms: number) => sleep(systemClock, ms) };
+    const store = new Store({
+      redis,
+      cells,
+      origin: this.id,
+      clock,
+      leaseMs: times.leaseMs,
+      offerMs: times.offerMs,
+    });
     const reads = new Reads(redis);
     const classes = new Classes(redis, namespace, cells);
     await Promise.all([classes.refresh(), classes.refreshTypes()]);
@@ -121,7 +128,14 @@ class RunningCoordinator implements Coordinator {
       random: Math.random,
       onError: (error, wid) => log.error({ err: error, workflowId: `wf_${wid}` }, 'a decision failed'),
     });
-    const fleet = new Fleet({ redis, namespace, coordinatorId: this.id, heartbeatMs: times.heartbeatMs, now, onError });
+    const fleet = new Fleet({
+      redis,
+      namespace,
+      coordinatorId: this.id,
+      heartbeatMs: times.heartbeatMs,
+      now,
+      onError,
+    });
     const eligible = new Eligibility(fleet, classes);
     const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
     const results = new Results({ store, reader, now, onError });
@@ -184,7 +198,14 @@ class RunningCoordinator implements Coordinator {
 
     const loops = [
       ...cells.flatMap((cell) => [
-        dueLoop({ cell, store, shell, intervalMs: times.dueMs, onRequeued: (at) => claimerOf(at).wake(), onError }),
+        dueLoop({
+          cell,
+          store,
+          shell,
+          intervalMs: times.dueMs,
+          onRequeued: (at) => claimerOf(at).wake(),
+          onError,
+        }),
         stallSweep({
           cell,
           store,
@@ -217,7 +238,9 @@ class RunningCoordinator implements Coordinator {
     ];
 
     const artifacts = new ArtifactStore({ folder: `${dataDir}/artifacts` });
-    const authenticate = authenticator(tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens));
+    const authenticate = authenticator(
+      tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),
+    );
     const frame = { authenticate, log };
     const server = new GrpcServer((grpc) => {
       grpc.addService(
@@ -247,9 +270,9 @@ class RunningCoordinator implements Coordinator {
     const { log, redis: where } = this.#config;
     let embedded: EmbeddedRedis | undefined;
     if ('embedded' in where) {
-      embedded = await startEmbeddedRedis({ folder: where.embedded.folder });
-      const { stop } = embedded;
-      this.#undo.push(() => stop());
+      const started = await startEmbeddedRedis({ folder: where.embedded.folder });
+      embedded = started;
+      this.#undo.push(() => started.stop());
       log.info({ pid: embedded.pid, version: embedded.version }, 'started a private Redis');
     }
     const target = embedded === undefined ? (where as { url: string }).url : embedded.target;

@@ -72,7 +72,7 @@ export class Flows {
     const plans = new Map<string, Plan>();
     for (let i = 1; i < reply.length; ) {
       const [, ref, token, , , , , hasHead, hasPlan] = reply[i++] as Grant;
-      const view = hasHead ? readHead(reply[i++] as unknown[]) : undefined;
+      const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step } = parseJobRef(ref);
       if (hasPlan) plans.set(wid, readPlan(reply[i++]));
       const job = { ref, token, wid, step, plan: plans.get(wid), view, progressAt: 0 };

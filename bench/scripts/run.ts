@@ -8,6 +8,7 @@ import type { AcceptItem, ClaimAsk, CompleteItem, SubmitItem } from '../../coord
 import { makeCell } from '../../coordinator/queue/keys.ts';
 import { Reads } from '../../coordinator/queue/reads.ts';
 import { ScriptRunner } from '../../coordinator/queue/scripts.ts';
+import { shareChanges } from '../../coordinator/queue/share.ts';
 import { cellTag } from '../../coordinator/queue/slots.ts';
 import { Store } from '../../coordinator/queue/store.ts';
 import type { Submission } from '../../coordinator/queue/store.ts';
@@ -44,6 +45,8 @@ type Row = Record<string, number>;
 const server = await PrivateRedis.start();
 const redis = server.redis as unknown as Redis;
 const scripts = new ScriptRunner(redis);
+// For perf record -p.
+process.stderr.write(`redis-server ${/process_id:(\d+)/.exec(await redis.info('server'))?.[1]}\n`);
 const reads = new Reads(redis);
 let calls = 0;
 const tag = (): string => `tag${(calls++).toString(36).padStart(5, '0')}`;
@@ -96,7 +99,8 @@ async function lifetime(batch: number): Promise<Row> {
   const submit = await phase(
     chunks(submissions, batch).map((group) => () => {
       const { items, blobs } = submitArgs(group);
-      return scripts.call('submit', cell, [tag(), ORIGIN, items, []], blobs);
+      const shared = shareChanges(items, 7);
+      return scripts.call('submit', cell, [tag(), ORIGIN, shared.items, [], shared.changes], blobs);
     }),
     batch,
   );
@@ -136,7 +140,10 @@ async function lifetime(batch: number): Promise<Row> {
 }
 
 function completing(items: readonly CompleteItem[], batch: number) {
-  return chunks(items, batch).map((group) => () => scripts.call('complete', cell, [tag(), ORIGIN, group]));
+  return chunks(items, batch).map((group) => () => {
+    const shared = shareChanges(group, 11);
+    return scripts.call('complete', cell, [tag(), ORIGIN, shared.items, shared.changes]);
+  });
 }
 
 async function fanOut(): Promise<Row> {

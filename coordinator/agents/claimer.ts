@@ -186,9 +186,9 @@ export class Claimer {
   #deliver(asked: readonly Asked[], reply: readonly unknown[], claimId: string): number[][] {
     const granted: number[][] = asked.map(() => []);
     const plans = new Map<string, Plan>();
-    for (let i = 1; i < reply.length; ) {
+    for (let i = 1; i < reply.length;) {
       const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
-      const view = hasHead ? readHead(reply[i++] as unknown[]) : undefined;
+      const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step, ordinal } = parseJobRef(ref);
       if (hasPlan) plans.set(wid, readPlan(reply[i++]));
       const plan = plans.get(wid) as Plan;

@@ -33,13 +33,17 @@ export class Completions {
   }
 
   /** Stores one completion; `done` gets the text of the acknowledgement, `failed` means: no acknowledgement now. */
-  store(job: HeldJob, said: JobCompletion__Output, done: (refused: AckText) => void, failed: (error: unknown) => void): void {
+  store(
+    job: HeldJob,
+    said: JobCompletion__Output,
+    done: (refused: AckText) => void,
+    failed: (error: unknown) => void,
+  ): void {
     const { store, shell } = this.#options;
     if (said.verdict === Verdict.VERDICT_CANCELED) {
-      store.release(job.wid, [job.ref, job.token, said.outcome?.reason || 'RELEASED']).then(
-        (reply) => done(reply === 'lost' ? 'LEASE_LOST' : ''),
-        failed,
-      );
+      store
+        .release(job.wid, [job.ref, job.token, said.outcome?.reason || 'RELEASED'])
+        .then((reply) => done(reply === 'lost' ? 'LEASE_LOST' : ''), failed);
       return;
     }
     const item = this.#item(job, said);
@@ -64,12 +68,40 @@ export class Completions {
       const reason = said.outcome?.reason || (expired ? 'DEADLINE_EXCEEDED_RUNNING' : 'EXECUTOR_ERROR');
       const message = (said.outcome?.message ?? '').slice(0, MAX_MESSAGE);
       const state = expired ? State.expired : State.failed;
-      return [job.ref, job.token, state, '', reason, message, retryable ? 1 : 0, age, said.runMs, 0, 0, false, []];
+      return [
+        job.ref,
+        job.token,
+        state,
+        '',
+        reason,
+        message,
+        retryable ? 1 : 0,
+        age,
+        said.runMs,
+        0,
+        0,
+        false,
+        [],
+      ];
     }
     const output = said.outputJson === '' ? 'null' : said.outputJson;
     if (!isJson(output)) {
       const message = 'The agent sent an output that is not JSON.';
-      return [job.ref, job.token, State.failed, '', 'EXECUTOR_CONTRACT', message, 0, age, said.runMs, 0, 0, false, []];
+      return [
+        job.ref,
+        job.token,
+        State.failed,
+        '',
+        'EXECUTOR_CONTRACT',
+        message,
+        0,
+        age,
+        said.runMs,
+        0,
+        0,
+        false,
+        [],
+      ];
     }
     const ahead =
       job.plan === undefined || job.view === undefined

@@ -71,7 +71,8 @@ export class Fleet {
     this.#relist();
     const { redis, namespace, onError } = this.#options;
     // Gone as announced, with nothing left to do: not lost.
-    if (session.draining && session.held === 0) redis.hdel(keys.agents(namespace), session.agentId).catch(onError);
+    if (session.draining && session.held === 0)
+      redis.hdel(keys.agents(namespace), session.agentId).catch(onError);
     else this.#write(session, AgentState.AGENT_STATE_LOST, null);
   }
 
@@ -98,11 +99,14 @@ export class Fleet {
       const record = JSON.parse(text) as AgentRecord;
       const silence = now() - record.heartbeatAtMs;
       if (silence > KEEP_LOST_MS) gone.push(id);
-      else if (silence > 3 * heartbeatMs + 10_000) records.push({ ...record, state: AgentState.AGENT_STATE_LOST });
+      else if (silence > 3 * heartbeatMs + 10_000)
+        records.push({ ...record, state: AgentState.AGENT_STATE_LOST });
       else records.push(record);
     }
     if (gone.length > 0) await redis.hdel(key, ...gone);
-    return records.toSorted((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
+    return records.toSorted((a, b) =>
+      a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1,
+    );
   }
 
   /** Profiles of all connected agents. */

@@ -45,7 +45,8 @@ export class Greeter {
 
   async greet(sessionId: string, hello: Hello__Output, outbox: Outbox): Promise<Session> {
     if (this.#draining) throw new DibsError('DRAINING', 'This coordinator is leaving; connect to another.');
-    const { coordinatorId, store, classes, fleet, completions, times, now, onCredit, onError } = this.#options;
+    const { coordinatorId, store, classes, fleet, completions, times, now, onCredit, onError } =
+      this.#options;
     let profile = profileOf(hello.advertisement);
     let key = profileKey(profile);
     const session = new Session({

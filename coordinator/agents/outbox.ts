@@ -32,7 +32,7 @@ export class Outbox {
   }
 
   welcome(welcome: Plain<Welcome>): void {
-    this.#write({ welcome } as Plain<CoordinatorMessage__Output>);
+    this.#write({ welcome });
   }
 
   offer(offer: Plain<Offer>): void {

@@ -54,7 +54,8 @@ export class Matching {
     }
     let answer = this.#answers.get(key);
     if (answer === undefined) {
-      if (this.#answers.size >= MAX_PROFILES) this.#answers.delete(this.#answers.keys().next().value as string);
+      if (this.#answers.size >= MAX_PROFILES)
+        this.#answers.delete(this.#answers.keys().next().value as string);
       answer = [];
       this.#answers.set(key, answer);
     }

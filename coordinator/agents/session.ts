@@ -75,7 +75,8 @@ export class Session implements Claimant {
     await Promise.all(
       (this.hello.held ?? []).map(async ({ jobId: id, token }) => {
         const job = this.#find(id, token);
-        const reply = job === undefined ? 'lost' : await this.#options.store.accept(job.wid, [job.ref, token, -1, 0]);
+        const reply =
+          job === undefined ? 'lost' : await this.#options.store.accept(job.wid, [job.ref, token, -1, 0]);
         if (reply === 'ok' && job !== undefined) {
           this.#held.set(id, job);
           confirmed.push(id);
@@ -115,11 +116,13 @@ export class Session implements Claimant {
   }
 
   receive(message: AgentMessage__Output): void {
-    for (const { jobId: id, token, batch, inputsJson } of message.emitted) this.#emit(id, token, batch, inputsJson);
+    for (const { jobId: id, token, batch, inputsJson } of message.emitted)
+      this.#emit(id, token, batch, inputsJson);
     for (const said of message.completed) this.#completed(said);
     for (const { jobId: id, token } of message.accepted) this.#live(id, token, -1);
     for (const { jobId: id, token, ageMs } of message.started) this.#live(id, token, Math.max(0, -ageMs));
-    for (const { jobId: id, token, fraction, message: text } of message.progress) this.#progress(id, token, fraction, text);
+    for (const { jobId: id, token, fraction, message: text } of message.progress)
+      this.#progress(id, token, fraction, text);
     for (const { jobId: id, token, reason } of message.released) this.#release(id, token, reason);
     if (message.heartbeat) {
       for (const { jobId: id, token } of message.heartbeat.held) this.#live(id, token, -1);
@@ -142,15 +145,24 @@ export class Session implements Claimant {
   stop([ref, token, , reason]: Told): void {
     const id = jobId(ref);
     this.#held.delete(id);
-    if (!this.ended) this.#options.outbox.cancel({ jobId: id, token, reason: CANCEL_WORDS[reason] ?? 'user' });
+    if (!this.ended)
+      this.#options.outbox.cancel({ jobId: id, token, reason: CANCEL_WORDS[reason] ?? 'user' });
   }
 
   #find(id: string, token: string): HeldJob | undefined {
     const held = this.#held.get(id);
-    if (held !== undefined && held.token === token) return held;
+    if (held?.token === token) return held;
     const parsed = parseJobId(id);
     if (parsed === undefined) return undefined;
-    return { ref: parsed.ref, token, wid: parsed.wid, step: parsed.step, plan: undefined, view: undefined, progressAt: 0 };
+    return {
+      ref: parsed.ref,
+      token,
+      wid: parsed.wid,
+      step: parsed.step,
+      plan: undefined,
+      view: undefined,
+      progressAt: 0,
+    };
   }
 
   #completed(said: AgentMessage__Output['completed'][number]): void {

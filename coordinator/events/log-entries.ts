@@ -32,7 +32,19 @@ export function expandEntries(entries: readonly LogEntry[]): LoggedEvent[] {
   for (const [first, atMs, tag, list] of entries) {
     list.forEach(([code, step, ordinal, state, agent = '', reason = '', message = '', data], offset) => {
       const type = EVENT_TYPES[code] as EventType;
-      events.push({ sequence: first + offset, tag, atMs, type, step, ordinal, state, agent, reason, message, data });
+      events.push({
+        sequence: first + offset,
+        tag,
+        atMs,
+        type,
+        step,
+        ordinal,
+        state,
+        agent,
+        reason,
+        message,
+        data,
+      });
     });
   }
   return events;

@@ -59,7 +59,7 @@ export async function* tailLog(
       pending = false;
       const [read, head, ...entries] = (await store.log(wid, position, PAGE, store.origin)) as [
         [number, number],
-        unknown[],
+        Buffer,
         ...LogEntry[],
       ];
       if (read[0] < 0) {

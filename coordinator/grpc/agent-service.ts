@@ -53,7 +53,7 @@ export function agentHandlers({ frame, greeter }: AgentServiceParts): AgentHandl
           return;
         }
         session = made;
-        session.receive({ ...message, hello: null } as AgentMessage__Output);
+        session.receive({ ...message, hello: null });
         for (const waiting of early.splice(0)) session.receive(waiting);
       };
 

@@ -22,38 +22,34 @@ export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts):
   return {
     listQueues: unary(frame, async (request) => {
       const profiles = await fleet.profiles();
-      const queues = (await stats.list(profiles)).map(
-        (queue): Plain<Queue__Output> => ({
-          name: queue.name,
-          type: queue.type,
-          requirementJson: queue.requirement === null ? '' : JSON.stringify(queue.requirement),
-          waiting: queue.waiting,
-          oldestWaitMs: queue.oldestWaitMs,
-          eligibleAgents: queue.eligibleAgents,
-          parked: queue.parked,
-        }),
-      );
+      const queues = (await stats.list(profiles)).map((queue): Plain<Queue__Output> => ({
+        name: queue.name,
+        type: queue.type,
+        requirementJson: queue.requirement === null ? '' : JSON.stringify(queue.requirement),
+        waiting: queue.waiting,
+        oldestWaitMs: queue.oldestWaitMs,
+        eligibleAgents: queue.eligibleAgents,
+        parked: queue.parked,
+      }));
       const page = pageOf(queues, (queue) => queue.name ?? '', request);
       return { queues: page.items, nextPageToken: page.next };
     }),
 
     listAgents: unary(frame, async (request) => {
       const page = pageOf(await fleet.list(), (agent) => `${agent.name}\0${agent.id}`, request);
-      const agents = page.items.map(
-        (record): Plain<Agent__Output> => ({
-          id: record.id,
-          name: record.name,
-          version: record.version,
-          state: record.state as Agent__Output['state'],
-          coordinatorId: record.coordinatorId,
-          connectedAtMs: record.connectedAtMs,
-          heartbeatAtMs: record.heartbeatAtMs,
-          advertisement: record.advertisement,
-          held: record.held,
-          throughput: record.throughput,
-          telemetry: record.telemetry,
-        }),
-      );
+      const agents = page.items.map((record): Plain<Agent__Output> => ({
+        id: record.id,
+        name: record.name,
+        version: record.version,
+        state: record.state as Agent__Output['state'],
+        coordinatorId: record.coordinatorId,
+        connectedAtMs: record.connectedAtMs,
+        heartbeatAtMs: record.heartbeatAtMs,
+        advertisement: record.advertisement,
+        held: record.held,
+        throughput: record.throughput,
+        telemetry: record.telemetry,
+      }));
       return { agents, nextPageToken: page.next };
     }),
   };
@@ -65,7 +61,8 @@ function pageOf<T>(
   keyOf: (item: T) => string,
   { pageSize, pageToken }: { readonly pageSize: number; readonly pageToken: string },
 ): { items: T[]; next: string } {
-  if (pageSize < 0 || pageSize > MAX_PAGE) throw new DibsError('INVALID_REQUEST', `page_size must be 0 to ${MAX_PAGE}.`);
+  if (pageSize < 0 || pageSize > MAX_PAGE)
+    throw new DibsError('INVALID_REQUEST', `page_size must be 0 to ${MAX_PAGE}.`);
   const size = pageSize === 0 ? DEFAULT_PAGE : pageSize;
   const after = Buffer.from(pageToken, 'base64url').toString();
   const rest = pageToken === '' ? [...items] : items.filter((item) => keyOf(item) > after);

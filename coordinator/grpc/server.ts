@@ -35,7 +35,8 @@ export class GrpcServer {
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const bound = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, found) => {
-        if (error !== null) reject(new Error(`Cannot listen on ${address}: ${error.message}`, { cause: error }));
+        if (error !== null)
+          reject(new Error(`Cannot listen on ${address}: ${error.message}`, { cause: error }));
         else resolve(found);
       });
     });

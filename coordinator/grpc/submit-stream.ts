@@ -7,7 +7,11 @@
  * 3. While the stream down is full, or too many items wait for the store, nothing more is read.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { SubmitItem__Output, SubmitStreamRequest__Output, SubmitStreamResponse__Output } from '../../proto/gen/index.ts';
+import type {
+  SubmitItem__Output,
+  SubmitStreamRequest__Output,
+  SubmitStreamResponse__Output,
+} from '../../proto/gen/index.ts';
 import type { State__Output } from '../../proto/gen/index.ts';
 import type { Plain, WorkflowHandlers } from '../../proto/gen/load.ts';
 import { toServiceError } from '../../runtime/grpc-errors.ts';

@@ -1,7 +1,12 @@
 /**
  * WatchWorkflow: one workflow's log from a cursor to its end.
  */
-import type { Event__Output, WatchWorkflowRequest__Output, WatchWorkflowResponse__Output, State__Output } from '../../proto/gen/index.ts';
+import type {
+  Event__Output,
+  WatchWorkflowRequest__Output,
+  WatchWorkflowResponse__Output,
+  State__Output,
+} from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import { isTerminalEvent } from '../../sdk/common/events.ts';
@@ -28,16 +33,22 @@ export async function watchWorkflow(
   signal: AbortSignal,
 ): Promise<void> {
   const { store, reader, news } = parts;
-  const cursor = request.afterCursor === '' ? { sequence: request.afterSequence, tag: '' } : parseCursor(request.afterCursor);
-  if (cursor === undefined) throw new DibsError('INVALID_REQUEST', 'after_cursor is not a cursor of this service.');
+  const cursor =
+    request.afterCursor === ''
+      ? { sequence: request.afterSequence, tag: '' }
+      : parseCursor(request.afterCursor);
+  if (cursor === undefined)
+    throw new DibsError('INVALID_REQUEST', 'after_cursor is not a cursor of this service.');
   const load = async (): Promise<LoadedWorkflow> => {
     const loaded = await reader.load(wid, tenant);
-    if (loaded === undefined) throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow "${workflowId(wid)}".`);
+    if (loaded === undefined)
+      throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow "${workflowId(wid)}".`);
     return loaded;
   };
   const first = await load();
   for await (const batch of tailLog(store, news, wid, cursor, signal)) {
-    if (batch.kind === 'gone') throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow "${workflowId(wid)}".`);
+    if (batch.kind === 'gone')
+      throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow "${workflowId(wid)}".`);
     if (batch.kind === 'resync') {
       await write({ events: [], resync: await reader.message(await load(), { jobs: false, outputs: true }) });
       continue;
@@ -55,7 +66,11 @@ function carriesData(event: LoggedEvent): boolean {
   return event.type === 'step.succeeded' || isTerminalEvent(event.type);
 }
 
-async function format(event: LoggedEvent, loaded: LoadedWorkflow, reader: Reader): Promise<Plain<Event__Output>> {
+async function format(
+  event: LoggedEvent,
+  loaded: LoadedWorkflow,
+  reader: Reader,
+): Promise<Plain<Event__Output>> {
   const { wid, plan } = loaded;
   return {
     sequence: event.sequence,
@@ -74,7 +89,10 @@ async function format(event: LoggedEvent, loaded: LoadedWorkflow, reader: Reader
 
 async function dataOf(event: LoggedEvent, loaded: LoadedWorkflow, reader: Reader): Promise<string> {
   if (event.type === 'job.progress') {
-    return JSON.stringify({ progress: event.data, ...(event.message === '' ? {} : { message: event.message }) });
+    return JSON.stringify({
+      progress: event.data,
+      ...(event.message === '' ? {} : { message: event.message }),
+    });
   }
   if (event.type === 'step.succeeded') {
     const output = await reader.output(loaded, event.step);

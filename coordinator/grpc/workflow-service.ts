@@ -78,7 +78,8 @@ export function workflowHandlers(parts: WorkflowServiceParts): WorkflowHandlers 
 
 function widOf(id: string): string {
   const wid = parseWorkflowId(id);
-  if (wid === undefined) throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow "${id.slice(0, 100)}".`);
+  if (wid === undefined)
+    throw new DibsError('WORKFLOW_NOT_FOUND', `There is no workflow "${id.slice(0, 100)}".`);
   return wid;
 }
 
@@ -92,7 +93,12 @@ async function find(reader: Reader, wid: string, tenant: string): Promise<Loaded
   return loaded;
 }
 
-function waitForEnd({ results }: WorkflowServiceParts, wid: string, tenant: string, waitMs: number): Promise<void> {
+function waitForEnd(
+  { results }: WorkflowServiceParts,
+  wid: string,
+  tenant: string,
+  waitMs: number,
+): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       results.forget(wid, ended);
@@ -118,6 +124,13 @@ function previewOf(plan: Plan, requestId: string) {
       type: step.type,
       dependsOn: step.needs.map((need) => plan.steps[need]?.name ?? ''),
     })),
-    counts: { total: plan.steps.length, pending: plan.steps.length, succeeded: 0, running: 0, failed: 0, skipped: 0 },
+    counts: {
+      total: plan.steps.length,
+      pending: plan.steps.length,
+      succeeded: 0,
+      running: 0,
+      failed: 0,
+      skipped: 0,
+    },
   };
 }

@@ -32,7 +32,11 @@ export function stallSweep(options: StallSweepOptions): Loop {
     run: async (signal) => {
       let more = true;
       while (more && !signal.aborted) {
-        const [stalled, todo, , left] = await store.sweep(cell, { intervalMs, slackMs: SLACK_MS, maxRecoveries });
+        const [stalled, todo, , left] = await store.sweep(cell, {
+          intervalMs,
+          slackMs: SLACK_MS,
+          maxRecoveries,
+        });
         for (const [ref, agent, recovered] of stalled) onStalled(ref, agent, recovered === 1);
         if (stalled.length > 0) onRequeued(cell);
         await Promise.all(todo.map((wid) => shell.settle(wid)));

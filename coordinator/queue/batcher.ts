@@ -79,8 +79,7 @@ export class Batcher<Item, Reply> {
 
   #flush(): void {
     while (this.#queue.length > 0 && this.#inFlight < this.#maxInFlight) {
-      const batch =
-        this.#queue.length <= this.#maxItems ? this.#queue : this.#queue.slice(0, this.#maxItems);
+      const batch = this.#queue.length <= this.#maxItems ? this.#queue : this.#queue.slice(0, this.#maxItems);
       this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#maxItems);
       this.#inFlight++;
       void this.#run(batch).finally(() => {
@@ -111,7 +110,10 @@ export class Batcher<Item, Reply> {
   }
 
   /** A callback that throws is a bug of its owner: it surfaces as such, and takes nobody else's answer away. */
-  #answer(batch: readonly Waiting<Item, Reply>[], give: (waiting: Waiting<Item, Reply>, index: number) => void): void {
+  #answer(
+    batch: readonly Waiting<Item, Reply>[],
+    give: (waiting: Waiting<Item, Reply>, index: number) => void,
+  ): void {
     this.#pending -= batch.length;
     batch.forEach((waiting, index) => {
       try {

@@ -30,7 +30,9 @@ export async function openCells(
   const cells = Number(created['cells']);
   const layout = Number(created['layout']);
   if (layout > LAYOUT) {
-    throw new Error(`The key space "${namespace}" has layout ${layout}; this program knows up to ${LAYOUT}. Upgrade it.`);
+    throw new Error(
+      `The key space "${namespace}" has layout ${layout}; this program knows up to ${LAYOUT}. Upgrade it.`,
+    );
   }
   if (count > 0 && count !== cells) {
     throw new Error(

@@ -23,8 +23,8 @@ export type WorkflowChange = [number, string, string, number, number];
 /** [workflow or false, steps, jobs, cancels, events, again] */
 export type Change = [WorkflowChange | false, StepChange[], JobSpec[], CancelRange[], LogEvent[], number[]];
 
-/** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, steps, watch, change, expire ms] */
-export type SubmitItem = [string, string, number, string, number, unknown[], string, Change, number];
+/** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, needs of each step, watch, change or its number in `changes`, expire ms] */
+export type SubmitItem = [string, string, number, string, number, number[], string, Change | number, number];
 export type SubmitReply = ['created' | 'exists', number];
 
 /** [agent, jobs wanted, classes, group of each class (from 1), jobs allowed per group] */
@@ -33,7 +33,7 @@ export type ClaimAsk = [string, number, string[], number[], number[]];
 /** [ask index, ref, token, attempt, cost, input, slot, head follows, plan follows] */
 export type Grant = [number, string, string, number, number, string, number, boolean, boolean];
 
-/** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or false, seen] */
+/** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or its number in `changes` or false, seen] */
 export type CompleteItem = [
   string,
   string,
@@ -46,7 +46,7 @@ export type CompleteItem = [
   number,
   number,
   number,
-  Change | false,
+  Change | number | false,
   number[],
 ];
 /** [ok | done | lost, decision committed 0|1, decision due 0|1, workflow state] */

@@ -70,7 +70,11 @@ export function jobRef(wid: string, step: number, ordinal: number): string {
 export function parseJobRef(ref: string): JobRef {
   const first = ref.indexOf('-');
   const second = ref.indexOf('-', first + 1);
-  return { wid: ref.slice(0, first), step: Number(ref.slice(first + 1, second)), ordinal: Number(ref.slice(second + 1)) };
+  return {
+    wid: ref.slice(0, first),
+    step: Number(ref.slice(first + 1, second)),
+    ordinal: Number(ref.slice(second + 1)),
+  };
 }
 
 /** Cell a local id lies in. */

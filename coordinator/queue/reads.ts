@@ -3,10 +3,9 @@
  * stands in one hash.
  */
 import type { Cluster, Redis } from 'ioredis';
-import { unpack, unpackSequence } from './codec.ts';
 import { jobRef, keys } from './keys.ts';
 import type { Cell } from './keys.ts';
-import { JOB } from './records.ts';
+import { readJobRecord } from './records.ts';
 
 /** Fields read with one HMGET. */
 const PAGE = 512;
@@ -35,29 +34,8 @@ export interface JobRecord {
 }
 
 function readJob(bytes: Buffer): JobRecord {
-  const packed = unpack<unknown[]>(bytes);
-  return {
-    state: packed[JOB.state] as number,
-    slot: packed[JOB.slot] as number,
-    queue: packed[JOB.class] as string,
-    band: packed[JOB.band] as number,
-    member: packed[JOB.member] as string,
-    cost: packed[JOB.cost] as number,
-    agent: packed[JOB.agent] as string,
-    hold: packed[JOB.hold] as number,
-    claims: packed[JOB.claims] as number,
-    recoveries: packed[JOB.recoveries] as number,
-    attempt: packed[JOB.attempt] as number,
-    queuedAt: packed[JOB.queuedAt] as number,
-    startedAt: packed[JOB.startedAt] as number,
-    completedAt: packed[JOB.completedAt] as number,
-    output: packed[JOB.output] as string,
-    reason: packed[JOB.reason] as string,
-    message: packed[JOB.message] as string,
-    progress: packed[JOB.progress] as number,
-    progressSource: packed[JOB.progressSource] as number,
-    replaces: packed[JOB.replaces] as number,
-  };
+  const job = readJobRecord(bytes);
+  return { ...job, queue: job.class };
 }
 
 export class Reads {
@@ -67,34 +45,40 @@ export class Reads {
     this.#redis = redis;
   }
 
-  /** Head (its packed array) and plan; undefined when there is no such workflow. */
-  async headAndPlan(cell: Cell, wid: string): Promise<{ head: unknown[]; plan: Buffer } | undefined> {
+  /** Head (its bytes, for `readHead`) and plan; undefined when there is no such workflow. */
+  async headAndPlan(cell: Cell, wid: string): Promise<{ head: Buffer; plan: Buffer } | undefined> {
     const [head, plan] = await this.fields(cell, wid, [wid, `${wid}p`]);
     if (head === null || head === undefined || plan === null || plan === undefined) return undefined;
-    return { head: unpackSequence(head)[0] as unknown[], plan };
+    return { head, plan };
   }
 
-  async head(cell: Cell, wid: string): Promise<unknown[] | undefined> {
+  async head(cell: Cell, wid: string): Promise<Buffer | undefined> {
     const [head] = await this.fields(cell, wid, [wid]);
-    return head === null || head === undefined ? undefined : (unpackSequence(head)[0] as unknown[]);
+    return head ?? undefined;
   }
 
-  /** Step chunks by number, each a list of packed steps. */
-  async chunks(cell: Cell, wid: string, numbers: readonly number[]): Promise<Map<number, unknown[][]>> {
+  /** Step chunks by number, as bytes for `addChunk`. */
+  async chunks(cell: Cell, wid: string, numbers: readonly number[]): Promise<Map<number, Buffer>> {
     const values = await this.fields(
       cell,
       wid,
       numbers.map((number) => `${wid}s${number}`),
     );
-    const found = new Map<number, unknown[][]>();
+    const found = new Map<number, Buffer>();
     values.forEach((value, i) => {
-      if (value !== null) found.set(numbers[i] as number, unpack<unknown[][]>(value));
+      if (value !== null) found.set(numbers[i] as number, value);
     });
     return found;
   }
 
   /** Jobs of a step with ordinals in [from, to); holes are jobs that do not exist. */
-  async jobs(cell: Cell, wid: string, step: number, from: number, to: number): Promise<(JobRecord | undefined)[]> {
+  async jobs(
+    cell: Cell,
+    wid: string,
+    step: number,
+    from: number,
+    to: number,
+  ): Promise<(JobRecord | undefined)[]> {
     const names: string[] = [];
     for (let ordinal = from; ordinal < to; ordinal++) names.push(jobRef(wid, step, ordinal));
     const values = await this.fields(cell, wid, names);

@@ -17,7 +17,9 @@ import { Batcher } from './batcher.ts';
 import type { Waiter } from './batcher.ts';
 import { cellIndexOf } from './keys.ts';
 import type { Cell } from './keys.ts';
+import type { Scripts } from './gen/scripts.ts';
 import { ScriptRunner } from './scripts.ts';
+import { shareChanges } from './share.ts';
 import type {
   AcceptItem,
   AcceptReply,
@@ -97,11 +99,21 @@ export class Store {
   }
 
   /** Hot path: callbacks. */
-  submit(wid: string, submission: Submission, done: (reply: SubmitReply) => void, failed: (error: unknown) => void): void {
+  submit(
+    wid: string,
+    submission: Submission,
+    done: (reply: SubmitReply) => void,
+    failed: (error: unknown) => void,
+  ): void {
     this.#of(wid).submit.push(submission, done, (error) => failed(storeError(error)));
   }
 
-  complete(wid: string, item: CompleteItem, done: (reply: CompleteReply) => void, failed: (error: unknown) => void): void {
+  complete(
+    wid: string,
+    item: CompleteItem,
+    done: (reply: CompleteReply) => void,
+    failed: (error: unknown) => void,
+  ): void {
     this.#of(wid).complete.push(item, done, (error) => failed(storeError(error)));
   }
 
@@ -199,7 +211,13 @@ export class Store {
         ...common,
         giveUpMs: 30_000,
         send: async (items) => {
-          const [replies, told] = await scripts.call('complete', cell, [shortRandom(), origin, [...items]]);
+          const shared = shareChanges(items, 11);
+          const [replies, told] = await scripts.call('complete', cell, [
+            shortRandom(),
+            origin,
+            shared.items,
+            shared.changes,
+          ]);
           this.#after(items, told);
           this.#grown(
             cell,
@@ -269,7 +287,15 @@ export class Store {
       items.push(item);
       for (const [name, requirement] of fresh) classes.set(name, requirement);
     }
-    const replies = await this.scripts.call('submit', cell, [shortRandom(), this.origin, items, [...classes]], blobs);
+    const shared = shareChanges(items, 7);
+    const args: Scripts['submit']['args'] = [
+      shortRandom(),
+      this.origin,
+      shared.items,
+      [...classes],
+      shared.changes,
+    ];
+    const replies = await this.scripts.call('submit', cell, args, blobs);
     for (const item of items) this.onTouched(item[0]);
     this.#grown(
       cell,
@@ -278,10 +304,10 @@ export class Store {
     return replies;
   }
 
-  #grown(cell: Cell, changes: readonly (Change | false)[]): void {
+  #grown(cell: Cell, changes: readonly (Change | number | false)[]): void {
     let classes: Set<string> | undefined;
     for (const change of changes) {
-      if (change === false) continue;
+      if (typeof change !== 'object') continue;
       for (const job of change[2]) (classes ??= new Set()).add(job[2]);
     }
     if (classes !== undefined) this.onGrown(cell, classes);

@@ -154,14 +154,27 @@ export class Draft {
 
   say(type: EventType, step: number, state: number, reason = '', message = ''): void {
     this.#events.push(
-      reason === '' ? [EventCode[type], step, -1, state] : [EventCode[type], step, -1, state, '', reason, message],
+      reason === ''
+        ? [EventCode[type], step, -1, state]
+        : [EventCode[type], step, -1, state, '', reason, message],
     );
   }
 
   newJob(index: number, slot: number, stored: string, inputJson: string): void {
     const planned = this.planned(index);
     const cost = planned.cost > 0 ? planned.cost : this.env.cost(planned.type, inputJson);
-    const spec: JobSpec = [index, slot, planned.queue, planned.band, cost, stored, 1, -1, 0, planned.queueTimeoutMs];
+    const spec: JobSpec = [
+      index,
+      slot,
+      planned.queue,
+      planned.band,
+      cost,
+      stored,
+      1,
+      -1,
+      0,
+      planned.queueTimeoutMs,
+    ];
     this.#jobs.push(spec);
     this.step(index).open++;
   }
@@ -170,7 +183,18 @@ export class Draft {
   retry(index: number, slot: number, attempt: number, replaces: number, delayMs: number): void {
     const planned = this.planned(index);
     const cost = planned.cost > 0 ? planned.cost : 0;
-    this.#jobs.push([index, slot, planned.queue, planned.band, cost, '', attempt, replaces, delayMs, planned.queueTimeoutMs]);
+    this.#jobs.push([
+      index,
+      slot,
+      planned.queue,
+      planned.band,
+      cost,
+      '',
+      attempt,
+      replaces,
+      delayMs,
+      planned.queueTimeoutMs,
+    ]);
     this.step(index).open++;
   }
 
@@ -178,7 +202,13 @@ export class Draft {
     this.#cancels.push([index, from, to, reason, unclaimedState]);
   }
 
-  setWorkflow(to: { state?: number; reason?: string; message?: string; failedStep?: number; closing?: number }): void {
+  setWorkflow(to: {
+    state?: number;
+    reason?: string;
+    message?: string;
+    failedStep?: number;
+    closing?: number;
+  }): void {
     const change: WorkflowChange = this.#workflow === false ? [0, '', '', -1, -1] : this.#workflow;
     if (to.state !== undefined) change[0] = to.state;
     if (to.reason !== undefined) change[1] = to.reason;

@@ -77,7 +77,13 @@ export function failStep(draft: Draft, index: number, state: number, reason: str
     });
   }
   for (const dependent of dependentsOf(draft, index)) {
-    closeStep(draft, dependent, State.skipped, 'DEPENDENCY_FAILED', `Step "${draft.planned(index).name}" did not succeed.`);
+    closeStep(
+      draft,
+      dependent,
+      State.skipped,
+      'DEPENDENCY_FAILED',
+      `Step "${draft.planned(index).name}" did not succeed.`,
+    );
   }
 }
 
@@ -96,8 +102,15 @@ export function closeEverything(draft: Draft, ending: Ending): void {
     if (step === undefined || isTerminal(step.state) || step.close !== 0) continue;
     if (ending.cause < 0) closeStep(draft, index, State.canceled, ending.reason, ending.message);
     else if (dependents.has(index)) {
-      closeStep(draft, index, State.skipped, 'DEPENDENCY_FAILED', `Step "${draft.planned(ending.cause).name}" did not succeed.`);
-    } else if (step.state < State.scheduled) closeStep(draft, index, State.skipped, 'FAIL_FAST', ending.message);
+      closeStep(
+        draft,
+        index,
+        State.skipped,
+        'DEPENDENCY_FAILED',
+        `Step "${draft.planned(ending.cause).name}" did not succeed.`,
+      );
+    } else if (step.state < State.scheduled)
+      closeStep(draft, index, State.skipped, 'FAIL_FAST', ending.message);
     else closeStep(draft, index, State.canceled, 'FAIL_FAST', ending.message);
   }
 }
@@ -122,10 +135,12 @@ export function rollUp(draft: Draft): void {
   if (draft.openSteps > 0 || isTerminal(draft.view.state)) return;
   let state: number = State.succeeded;
   if (draft.closing !== 0) state = draft.closing;
-  else if (draft.failedStep >= 0 && !(draft.plan.failMode === 'best_effort' && draft.okSteps > 0)) state = State.failed;
+  else if (draft.failedStep >= 0 && !(draft.plan.failMode === 'best_effort' && draft.okSteps > 0))
+    state = State.failed;
   draft.setWorkflow({ state });
   const change = draft.change()[0];
-  const reason = state === State.succeeded ? '' : change !== false && change[1] !== '' ? change[1] : draft.view.reason;
+  const reason =
+    state === State.succeeded ? '' : change !== false && change[1] !== '' ? change[1] : draft.view.reason;
   const message = change !== false && change[1] !== '' ? change[2] : draft.view.message;
   draft.say(WORKFLOW_EVENT[state] as EventType, draft.failedStep, state, reason, message);
   draft.endState = state;

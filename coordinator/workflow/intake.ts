@@ -21,7 +21,7 @@ import { packPlan } from './plan-codec.ts';
 import type { Plan } from './plan.ts';
 import { compileWorkflow } from './spec.ts';
 import type { WorkflowSpecInput } from './spec-input.ts';
-import { freshStep, freshView } from './view.ts';
+import { freshView } from './view.ts';
 
 /** Fair-queueing weight of a tenant, thousandths. */
 const WEIGHT = 1000;
@@ -110,7 +110,8 @@ export class Intake {
       cost: (type, inputJson) => this.#options.costOf(type, JSON.parse(inputJson) as Json),
       jitter: () => 0,
     });
-    if (decision.kind !== 'decided') throw new Error('The first decision of a workflow needs nothing loaded.');
+    if (decision.kind !== 'decided')
+      throw new Error('The first decision of a workflow needs nothing loaded.');
     const registered = classes.registeredIn(cell);
     const fresh = new Map<string, string>();
     for (const step of plan.steps) {
@@ -122,23 +123,35 @@ export class Intake {
       WEIGHT,
       requestId,
       0,
-      needs.map(freshStep),
+      needs,
       watch ? store.origin : '',
       decision.change,
       plan.timeoutMs,
     ];
-    for (const step of plan.steps) if (fresh.has(step.queue)) classes.learn(cell, step.queue, step.type, step.requirement);
+    for (const step of plan.steps)
+      if (fresh.has(step.queue)) classes.learn(cell, step.queue, step.type, step.requirement);
     return { item, plan: packPlan(plan), classes: [...fresh] };
   }
 
-  async #repeated(tenant: string, requestId: string, wid: string, plan: Plan, packed: Buffer): Promise<Accepted> {
+  async #repeated(
+    tenant: string,
+    requestId: string,
+    wid: string,
+    plan: Plan,
+    packed: Buffer,
+  ): Promise<Accepted> {
     const { store, reads } = this.#options;
     const known = await reads.headAndPlan(store.cellOf(wid), wid);
-    if (known === undefined) throw new DibsError('STORE_UNAVAILABLE', 'The workflow is being removed.', { retryAfterMs: 1000 });
+    if (known === undefined)
+      throw new DibsError('STORE_UNAVAILABLE', 'The workflow is being removed.', { retryAfterMs: 1000 });
     if (!known.plan.equals(packed)) {
-      throw new DibsError('IDEMPOTENCY_KEY_REUSED', `The request id "${requestId}" was used for another workflow.`, {
-        metadata: { requestId, workflowId: `wf_${wid}`, tenant },
-      });
+      throw new DibsError(
+        'IDEMPOTENCY_KEY_REUSED',
+        `The request id "${requestId}" was used for another workflow.`,
+        {
+          metadata: { requestId, workflowId: `wf_${wid}`, tenant },
+        },
+      );
     }
     return { wid, requestId, plan, duplicate: true };
   }

@@ -92,7 +92,11 @@ export class Listing {
     const loaded = await Promise.all(candidates.map(({ wid }) => reader.load(wid, tenant)));
     // Gone or another tenant's: taken off first, they cost no place on the page.
     const order = candidates
-      .map(({ cell }, i) => ({ cell, workflow: loaded[i], at: loaded[i]?.view.createdAt ?? Number.POSITIVE_INFINITY }))
+      .map(({ cell }, i) => ({
+        cell,
+        workflow: loaded[i],
+        at: loaded[i]?.view.createdAt ?? Number.POSITIVE_INFINITY,
+      }))
       .toSorted((a, b) => b.at - a.at)
       .slice(0, count);
     const taken = store.cells.map(() => 0);
@@ -121,7 +125,11 @@ function parseFilter(text: string): Filter {
       if (state === undefined) throw new DibsError('INVALID_REQUEST', `filter: "${value}" is no state.`);
       filter.state = State[state];
     } else if (field === 'tag' || field === 'name' || field === 'type') filter[field] = value;
-    else throw new DibsError('INVALID_REQUEST', `filter: "${term}" is not field=value with state, tag, name or type.`);
+    else
+      throw new DibsError(
+        'INVALID_REQUEST',
+        `filter: "${term}" is not field=value with state, tag, name or type.`,
+      );
   }
   return filter;
 }
@@ -143,7 +151,8 @@ function parseToken(token: string, cells: number): Position {
   try {
     const [day, next] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, (number | null)[]];
     const sound = (index: number | null): boolean => index === null || Number.isInteger(index);
-    if (Number.isInteger(day) && Array.isArray(next) && next.length === cells && next.every(sound)) return { day, next };
+    if (Number.isInteger(day) && Array.isArray(next) && next.length === cells && next.every(sound))
+      return { day, next };
   } catch {
     // Falls through to the refusal.
   }

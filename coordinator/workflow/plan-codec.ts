@@ -5,7 +5,17 @@
  * derived from needs when read.
  */
 import { pack, unpack } from '../queue/codec.ts';
-import type { Band, FailMode, FanOut, HardwareNeed, InputTemplate, Plan, PlanStep, Requirement, Template } from './plan.ts';
+import type {
+  Band,
+  FailMode,
+  FanOut,
+  HardwareNeed,
+  InputTemplate,
+  Plan,
+  PlanStep,
+  Requirement,
+  Template,
+} from './plan.ts';
 
 const FAIL_MODES: readonly FailMode[] = ['fail_fast', 'continue', 'best_effort'];
 
@@ -111,7 +121,8 @@ function readPlanStep(step: PackedStep, index: number, dependents: readonly numb
     queueTimeoutMs: step[8],
     retries: step[9],
     cost: step[10],
-    requirement: step[11] === false ? null : (JSON.parse(step[11]) as Requirement & { alternatives: HardwareNeed[] }),
+    requirement:
+      step[11] === false ? null : (JSON.parse(step[11]) as Requirement & { alternatives: HardwareNeed[] }),
     queue: step[12],
     metadataJson: step[13],
   };

@@ -82,7 +82,9 @@ export class Reader {
     const steps = await Promise.all(plan.steps.map((step) => this.#step(loaded, step, show)));
     const unrunnable =
       !isTerminal(view.state) &&
-      plan.steps.some((step) => (view.steps[step.index]?.open ?? 0) > 0 && !this.#options.isRunnable(step.queue));
+      plan.steps.some(
+        (step) => (view.steps[step.index]?.open ?? 0) > 0 && !this.#options.isRunnable(step.queue),
+      );
     return {
       id: workflowId(wid),
       name: plan.name,
@@ -154,7 +156,9 @@ export class Reader {
       jobsTotal: total,
       jobsSucceeded: state.ok,
       jobsFailed: state.bad,
-      jobs: show.jobs ? await this.#jobs(store.cellOf(wid), wid, step, jobs.slice(0, MAX_JOBS_SHOWN), show.outputs) : [],
+      jobs: show.jobs
+        ? await this.#jobs(store.cellOf(wid), wid, step, jobs.slice(0, MAX_JOBS_SHOWN), show.outputs)
+        : [],
       dependsOn: step.needs.map((need) => plan.steps[need]?.name ?? ''),
       priority: (step.band + 1) as Priority__Output,
       metadataJson: step.metadataJson,

@@ -64,13 +64,13 @@ export class Results {
   ended(wid: string, state: number, job: HeldJob, output: string): void {
     const list = this.#waiting.get(wid);
     if (list === undefined) return;
-    const { plan } = job;
-    if (plan === undefined || plan.steps.length !== 1 || plan.steps[0]?.fanOut !== null || state !== State.succeeded) {
+    const only = job.plan?.steps.length === 1 ? job.plan.steps[0] : undefined;
+    if (only === undefined || only.fanOut !== null || state !== State.succeeded) {
       this.check(wid);
       return;
     }
     this.#waiting.delete(wid);
-    const step = resultStep(plan.steps[0].name, state, output);
+    const step = resultStep(only.name, state, output);
     const resultJson = `{"steps":[${step}],"succeeded":1,"failed":0,"total":1}`;
     for (const { done } of list) done({ wid, state, reason: '', message: '', resultJson, sequence: 0 });
   }
@@ -128,5 +128,12 @@ export class Results {
 export async function endOf(reader: Reader, loaded: LoadedWorkflow): Promise<WorkflowEnd> {
   const { wid, view } = loaded;
   const resultJson = await reader.result(loaded);
-  return { wid, state: view.state, reason: view.reason, message: view.message, resultJson, sequence: view.sequence };
+  return {
+    wid,
+    state: view.state,
+    reason: view.reason,
+    message: view.message,
+    resultJson,
+    sequence: view.sequence,
+  };
 }

@@ -90,7 +90,7 @@ export class Shell {
     const cell = this.#store.cellOf(wid);
     let plan: Plan | undefined;
     const outputs = new Map<number, string>();
-    for (let conflicts = 0; conflicts < MAX_CONFLICTS; ) {
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS;) {
       const loaded = await this.#reads.headAndPlan(cell, wid);
       if (loaded === undefined) return;
       plan ??= unpackPlan(loaded.plan);
@@ -122,7 +122,8 @@ export class Shell {
       const decision = decide(plan, view, env);
       if (decision.kind === 'decided') return decision;
       const chunks = [...new Set(decision.steps.map((step) => Math.floor(step / STEPS_PER_CHUNK)))];
-      for (const [number, packed] of await this.#reads.chunks(cell, wid, chunks)) addChunk(view, number, packed);
+      for (const [number, packed] of await this.#reads.chunks(cell, wid, chunks))
+        addChunk(view, number, packed);
       for (const step of decision.outputs) {
         outputs.set(step, await this.output(wid, plan, view, step));
       }
@@ -143,7 +144,7 @@ export class Shell {
    */
   speculate(plan: Plan, view: WorkflowView, step: number, outputJson: string): AheadDecision | undefined {
     const seen = view.steps[step];
-    if (seen === undefined || seen.open !== 1 || seen.emitted !== seen.total || seen.fails.length > 0) return undefined;
+    if (seen?.open !== 1 || seen.emitted !== seen.total || seen.fails.length > 0) return undefined;
     const steps = view.steps.slice();
     steps[step] = { ...seen, open: 0, ok: seen.ok + 1, state: 4 };
     const dirty = view.dirty.includes(step) ? view.dirty : [...view.dirty, step];

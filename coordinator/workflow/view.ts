@@ -1,9 +1,11 @@
 /**
- * What a decision sees of a workflow: the packed head (and step chunks) as named fields.
+ * What a decision sees of a workflow: the stored head (and step chunks) as named fields.
  *
  * Steps beyond the first chunk are loaded on demand: a view of a 10,000-step workflow may hold two chunks only.
  */
-import { HEAD, STEP, STEPS_PER_CHUNK } from '../queue/records.ts';
+import { unpack } from '../queue/codec.ts';
+import { STEPS_PER_CHUNK, readHeadRecord, readStepRecords } from '../queue/records.ts';
+import type { StepRecord } from '../queue/records.ts';
 import type { FailMode } from './plan.ts';
 
 /** [ordinal, state, reason, message, attempt, slot, retryable 0|1] of a failed job no decision has seen. */
@@ -53,64 +55,75 @@ export interface WorkflowView {
   steps: (StepView | undefined)[];
 }
 
-type Packed = readonly unknown[];
-
-export function readStep(packed: Packed): StepView {
+/** From the bytes of a stored head; what follows its steps (the log) is not read. */
+export function readHead(bytes: Buffer): WorkflowView {
+  const { head, end } = readHeadRecord(bytes);
+  const dirty: number[] = [];
+  for (let at = 0; at < head.dirty.length; at += 4) dirty.push((head.dirty as Buffer).readInt32BE(at));
   return {
-    state: packed[STEP.state] as number,
-    needs: packed[STEP.needs] as number,
-    total: packed[STEP.total] as number,
-    emitted: packed[STEP.emitted] as number,
-    nextJob: packed[STEP.nextJob] as number,
-    open: packed[STEP.open] as number,
-    ok: packed[STEP.ok] as number,
-    bad: packed[STEP.bad] as number,
-    startedAt: packed[STEP.startedAt] as number,
-    completedAt: packed[STEP.completedAt] as number,
-    reason: packed[STEP.reason] as string,
-    message: packed[STEP.message] as string,
-    close: packed[STEP.close] as number,
-    closePos: packed[STEP.closePos] as number,
-    fails: packed[STEP.fails] as FailedJob[],
+    version: head.ver,
+    facts: head.facts,
+    state: head.state,
+    tenant: head.tenant,
+    createdAt: head.createdAt,
+    startedAt: head.startedAt,
+    completedAt: head.completedAt,
+    sequence: head.seq,
+    listed: head.listed,
+    reason: head.reason,
+    message: head.message,
+    failedStep: head.failedStep,
+    cancel: head.cancel,
+    cancelMessage: head.cancelMessage,
+    closing: head.closing,
+    dirty,
+    stepCount: head.stepCount,
+    openSteps: head.openSteps,
+    okSteps: head.okSteps,
+    requestId: head.requestId,
+    steps: readStepRecords(bytes, end, end + head.stepsBytes).map(readStep),
   };
 }
 
-/** Packed record of a step nobody has touched; `needs` dependencies are open. */
-export function freshStep(needs: number): unknown[] {
-  return [1, needs, -1, 0, 0, 0, 0, 0, 0, 0, '', '', 0, 0, []];
+function readStep(step: StepRecord): StepView {
+  const { notes, ...rest } = step;
+  const [reason, message, fails] = notes === '' ? NO_NOTES : unpack<[string, string, FailedJob[]]>(notes);
+  return { ...rest, reason, message, fails };
 }
 
-export function readHead(packed: Packed): WorkflowView {
-  return {
-    version: packed[HEAD.ver] as number,
-    facts: packed[HEAD.facts] as number,
-    state: packed[HEAD.state] as number,
-    tenant: packed[HEAD.tenant] as string,
-    createdAt: packed[HEAD.createdAt] as number,
-    startedAt: packed[HEAD.startedAt] as number,
-    completedAt: packed[HEAD.completedAt] as number,
-    sequence: packed[HEAD.seq] as number,
-    listed: packed[HEAD.listed] as number,
-    reason: packed[HEAD.reason] as string,
-    message: packed[HEAD.message] as string,
-    failedStep: packed[HEAD.failedStep] as number,
-    cancel: packed[HEAD.cancel] as number,
-    cancelMessage: packed[HEAD.cancelMessage] as string,
-    closing: packed[HEAD.closing] as number,
-    dirty: packed[HEAD.dirty] as number[],
-    stepCount: packed[HEAD.stepCount] as number,
-    openSteps: packed[HEAD.openSteps] as number,
-    okSteps: packed[HEAD.okSteps] as number,
-    requestId: packed[HEAD.requestId] as string,
-    steps: (packed[HEAD.steps] as Packed[]).map(readStep),
-  };
+const NO_NOTES: readonly [string, string, readonly FailedJob[]] = ['', '', []];
+
+/** The steps of a chunk field. */
+export function readChunk(bytes: Buffer): StepView[] {
+  return readStepRecords(bytes, 0, bytes.length).map(readStep);
 }
 
 /** Puts a loaded chunk into the view. */
-export function addChunk(view: WorkflowView, chunk: number, packed: readonly Packed[]): void {
-  packed.forEach((step, offset) => {
-    view.steps[chunk * STEPS_PER_CHUNK + offset] = readStep(step);
+export function addChunk(view: WorkflowView, chunk: number, bytes: Buffer): void {
+  readChunk(bytes).forEach((step, offset) => {
+    view.steps[chunk * STEPS_PER_CHUNK + offset] = step;
   });
+}
+
+/** A step nobody has touched; `needs` dependencies are open. */
+function freshStep(needs: number): StepView {
+  return {
+    state: 1,
+    needs,
+    total: -1,
+    emitted: 0,
+    nextJob: 0,
+    open: 0,
+    ok: 0,
+    bad: 0,
+    startedAt: 0,
+    completedAt: 0,
+    reason: '',
+    message: '',
+    close: 0,
+    closePos: 0,
+    fails: [],
+  };
 }
 
 /** A view before anything was stored: what `submit` decides from. */
@@ -136,7 +149,7 @@ export function freshView(needs: readonly number[], tenant: string): WorkflowVie
     openSteps: needs.length,
     okSteps: 0,
     requestId: '',
-    steps: needs.map((count) => readStep(freshStep(count))),
+    steps: needs.map(freshStep),
   };
 }
 

@@ -34,25 +34,65 @@ interface CatalogueEntry {
 
 /** Every reason a call can be refused with. */
 export const ERRORS = {
-  INVALID_WORKFLOW: { code: 'INVALID_ARGUMENT', http: 400, meaning: 'The workflow has mistakes; all of them are listed.' },
+  INVALID_WORKFLOW: {
+    code: 'INVALID_ARGUMENT',
+    http: 400,
+    meaning: 'The workflow has mistakes; all of them are listed.',
+  },
   INVALID_REQUEST: { code: 'INVALID_ARGUMENT', http: 400, meaning: 'A field of the request is malformed.' },
-  UNAUTHENTICATED: { code: 'UNAUTHENTICATED', http: 401, meaning: 'No credential, or one that is wrong or expired.' },
+  UNAUTHENTICATED: {
+    code: 'UNAUTHENTICATED',
+    http: 401,
+    meaning: 'No credential, or one that is wrong or expired.',
+  },
   PERMISSION_DENIED: { code: 'PERMISSION_DENIED', http: 403, meaning: 'The role lacks the right.' },
   WORKFLOW_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such workflow for this tenant.' },
   ARTIFACT_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such artifact for this tenant.' },
-  IDEMPOTENCY_KEY_REUSED: { code: 'ALREADY_EXISTS', http: 409, meaning: 'The request id was used with another body.' },
+  IDEMPOTENCY_KEY_REUSED: {
+    code: 'ALREADY_EXISTS',
+    http: 409,
+    meaning: 'The request id was used with another body.',
+  },
   LEASE_LOST: { code: 'FAILED_PRECONDITION', http: 409, meaning: 'The fencing token is not the live one.' },
-  WRONG_STATE: { code: 'FAILED_PRECONDITION', http: 409, meaning: 'The thing is in a state that does not allow this.' },
+  WRONG_STATE: {
+    code: 'FAILED_PRECONDITION',
+    http: 409,
+    meaning: 'The thing is in a state that does not allow this.',
+  },
   VERSION_CONFLICT: { code: 'ABORTED', http: 409, meaning: 'Somebody else changed it first.' },
   CURSOR_EXPIRED: { code: 'OUT_OF_RANGE', http: 410, meaning: 'The cursor lies beyond what is kept.' },
-  INPUT_TOO_LARGE: { code: 'RESOURCE_EXHAUSTED', http: 413, meaning: 'Inline JSON is too large; pass an artifact.' },
-  ARTIFACT_TOO_LARGE: { code: 'RESOURCE_EXHAUSTED', http: 413, meaning: 'The artifact is larger than the store takes.' },
-  ARTIFACT_MISMATCH: { code: 'INVALID_ARGUMENT', http: 400, meaning: 'The bytes do not match the announced hash or size.' },
-  STORE_FULL: { code: 'RESOURCE_EXHAUSTED', http: 429, meaning: 'The store has no memory or disk left for new work.' },
+  INPUT_TOO_LARGE: {
+    code: 'RESOURCE_EXHAUSTED',
+    http: 413,
+    meaning: 'Inline JSON is too large; pass an artifact.',
+  },
+  ARTIFACT_TOO_LARGE: {
+    code: 'RESOURCE_EXHAUSTED',
+    http: 413,
+    meaning: 'The artifact is larger than the store takes.',
+  },
+  ARTIFACT_MISMATCH: {
+    code: 'INVALID_ARGUMENT',
+    http: 400,
+    meaning: 'The bytes do not match the announced hash or size.',
+  },
+  STORE_FULL: {
+    code: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    meaning: 'The store has no memory or disk left for new work.',
+  },
   STORE_UNAVAILABLE: { code: 'UNAVAILABLE', http: 503, meaning: 'Redis is down or loading.' },
   DRAINING: { code: 'UNAVAILABLE', http: 503, meaning: 'This coordinator is leaving; ask another.' },
-  PROTOCOL_VIOLATION: { code: 'INVALID_ARGUMENT', http: 400, meaning: 'The stream does not follow the protocol.' },
-  INTERNAL: { code: 'INTERNAL', http: 500, meaning: 'A bug of Dibs; the correlation id finds it in the log.' },
+  PROTOCOL_VIOLATION: {
+    code: 'INVALID_ARGUMENT',
+    http: 400,
+    meaning: 'The stream does not follow the protocol.',
+  },
+  INTERNAL: {
+    code: 'INTERNAL',
+    http: 500,
+    meaning: 'A bug of Dibs; the correlation id finds it in the log.',
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorReason = keyof typeof ERRORS;
@@ -101,7 +141,12 @@ export class DibsError extends Error {
   constructor(
     reason: ErrorReason,
     message: string,
-    extra: { problems?: readonly Problem[]; metadata?: Record<string, string>; retryAfterMs?: number; cause?: unknown } = {},
+    extra: {
+      problems?: readonly Problem[];
+      metadata?: Record<string, string>;
+      retryAfterMs?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, extra.cause === undefined ? undefined : { cause: extra.cause });
     this.name = 'DibsError';

@@ -24,7 +24,20 @@ afterAll(async () => {
 
 async function coordinator(): Promise<{ proc: Proc; address: string }> {
   const proc = startProc('cli/dibs.ts', {
-    args: ['coordinator', 'start', '--listen', '127.0.0.1:0', '--redis-url', redis().url, '--data-dir', join(folder, 'data'), '--offer-lease', '2s', '--log-format', 'json'],
+    args: [
+      'coordinator',
+      'start',
+      '--listen',
+      '127.0.0.1:0',
+      '--redis-url',
+      redis().url,
+      '--data-dir',
+      join(folder, 'data'),
+      '--offer-lease',
+      '2s',
+      '--log-format',
+      'json',
+    ],
   });
   const { address } = await proc.json<{ msg?: string; address: string }>((line) => line.msg === 'serving');
   return { proc, address };
@@ -34,7 +47,19 @@ test('the workflow completes and the watch has no gap', async () => {
   const first = await coordinator();
   const second = await coordinator();
   const agent = startProc('cli/dibs-agent.ts', {
-    args: ['start', '--coordinator', `${second.address},${first.address}`, '--state-dir', join(folder, 'agent'), '--types', 'text.count', '--slots', '2', '--log-format', 'json'],
+    args: [
+      'start',
+      '--coordinator',
+      `${second.address},${first.address}`,
+      '--state-dir',
+      join(folder, 'agent'),
+      '--types',
+      'text.count',
+      '--slots',
+      '2',
+      '--log-format',
+      'json',
+    ],
   });
   await agent.json<{ msg?: string }>((line) => line.msg === 'connected', { timeoutMs: 30_000 });
 
@@ -49,7 +74,11 @@ test('the workflow completes and the watch has no gap', async () => {
   const watching = (async () => {
     for await (const event of client.watch(workflow.id)) if (event.type !== 'resync') events.push(event);
   })();
-  await until('the first jobs to be done', () => events.filter((event) => event.type === 'job.succeeded').length >= 20, { timeoutMs: 60_000 });
+  await until(
+    'the first jobs to be done',
+    () => events.filter((event) => event.type === 'job.succeeded').length >= 20,
+    { timeoutMs: 60_000 },
+  );
   second.proc.signal('SIGKILL');
   await second.proc.exit();
   await watching;

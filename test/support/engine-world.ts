@@ -77,14 +77,25 @@ export class EngineWorld {
     this.settle();
   }
 
-  fail(job: WorldJob, options: { readonly retryable?: boolean; readonly expired?: boolean; readonly reason?: string } = {}): void {
+  fail(
+    job: WorldJob,
+    options: { readonly retryable?: boolean; readonly expired?: boolean; readonly reason?: string } = {},
+  ): void {
     this.claim(job);
     job.state = options.expired === true ? State.expired : State.failed;
     job.reason = options.reason ?? 'BOOM';
     const step = this.view.steps[job.step] as StepView;
     step.open--;
     step.bad++;
-    const failed: FailedJob = [job.ordinal, job.state, job.reason, 'it broke', job.attempt, job.slot, options.retryable === true ? 1 : 0];
+    const failed: FailedJob = [
+      job.ordinal,
+      job.state,
+      job.reason,
+      'it broke',
+      job.attempt,
+      job.slot,
+      options.retryable === true ? 1 : 0,
+    ];
     step.fails = [...step.fails, failed];
     this.#fact(job.step);
     this.settle();
@@ -135,7 +146,9 @@ export class EngineWorld {
     const [workflow, steps, specs, cancels, events, again] = decision.change;
     view.version++;
     for (const [index, from, to, reason, unclaimed] of cancels) {
-      for (const job of this.jobs.filter((one) => one.step === index && one.ordinal >= from && one.ordinal < to)) {
+      for (const job of this.jobs.filter(
+        (one) => one.step === index && one.ordinal >= from && one.ordinal < to,
+      )) {
         if (isTerminal(job.state)) continue;
         job.state = job.state === State.unassigned ? unclaimed : State.canceled;
         job.reason = reason;

@@ -6,7 +6,14 @@
 import grpc from '@grpc/grpc-js';
 import { EventEmitter } from 'node:events';
 import { Verdict } from '../../proto/gen/index.ts';
-import type { AgentMessage__Output, CompletionAck__Output, CoordinatorMessage__Output, Offer__Output, CancelJob__Output, Welcome__Output } from '../../proto/gen/index.ts';
+import type {
+  AgentMessage__Output,
+  CompletionAck__Output,
+  CoordinatorMessage__Output,
+  Offer__Output,
+  CancelJob__Output,
+  Welcome__Output,
+} from '../../proto/gen/index.ts';
 import { agentService, makeClient } from '../../proto/gen/load.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import { clientOptions } from '../../runtime/grpc-options.ts';
@@ -27,7 +34,12 @@ export interface RawAgentOptions {
   readonly held?: readonly { readonly jobId: string; readonly token: string }[];
 }
 
-export class RawAgent extends EventEmitter<{ offer: [Offer__Output]; cancel: [CancelJob__Output]; ack: [CompletionAck__Output]; end: [] }> {
+export class RawAgent extends EventEmitter<{
+  offer: [Offer__Output];
+  cancel: [CancelJob__Output];
+  ack: [CompletionAck__Output];
+  end: [];
+}> {
   readonly id: string;
   readonly offers: Offer__Output[] = [];
   readonly cancels: CancelJob__Output[] = [];
@@ -44,7 +56,12 @@ export class RawAgent extends EventEmitter<{ offer: [Offer__Output]; cancel: [Ca
     super();
     this.#options = options;
     this.id = options.id ?? `agent_${process.pid}_${Math.floor(performance.now() * 1000)}`;
-    this.#client = makeClient(agentService, options.address, grpc.credentials.createInsecure(), clientOptions);
+    this.#client = makeClient(
+      agentService,
+      options.address,
+      grpc.credentials.createInsecure(),
+      clientOptions,
+    );
     this.#stream = this.#client.session();
     const welcomed = Promise.withResolvers<Welcome__Output>();
     this.welcomed = welcomed.promise;

@@ -2,6 +2,7 @@
 import type {
   AcceptItem,
   AcceptReply,
+  Change,
   ClaimAsk,
   CompleteItem,
   CompleteReply,
@@ -21,7 +22,7 @@ export interface Scripts {
   /** agents race for jobs; each ask takes one job in turn until all are filled or nothing is left. */
   claim: { args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[]]; returns: unknown[] };
   /** ends claimed jobs, and where the coordinator decided ahead of it, commits that decision in the same call. */
-  complete: { args: [tag: string, origin: string, items: CompleteItem[]]; returns: [replies: CompleteReply[], told: Told[]] };
+  complete: { args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[]]; returns: [replies: CompleteReply[], told: Told[]] };
   /** a person's word on a workflow: cancel; the decision that follows carries it out. */
   control: { args: [tag: string, origin: string, wid: string, tenant: string, message: string]; returns: [status: 'ok' | 'terminal' | 'gone', state: number] };
   /** commits decisions by compare-and-set on the workflow's version. */
@@ -37,7 +38,7 @@ export interface Scripts {
   /** agents hand jobs back; they return to the front of their queue. */
   release: { args: [tag: string, origin: string, items: ReleaseItem[]]; returns: AcceptReply[] };
   /** creates workflows and enqueues what can run at once; one call for all that one event-loop turn has. */
-  submit: { args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][]]; returns: SubmitReply[] };
+  submit: { args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][], changes?: Change[]]; returns: SubmitReply[] };
   /** the stall sweep: jobs whose lease has run out go back to the front of their queue, or fail for good. */
   sweep: { args: [tag: string, origin: string, leaseMs: number, intervalMs: number, slackMs: number, maxRecoveries: number, limit: number]; returns: [stalled: [ref: string, agent: string, recovered: number][], todo: string[], grace: number, more: number] };
   /** brings parked queue entries back once their cause has ended, in chunks. */

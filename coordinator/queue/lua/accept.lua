@@ -19,14 +19,14 @@ for i = 1, #A[4] do
   if live == 'ok' then
     local j = rec.j
     if j[J.hold] == 1 then
-      zrem(P .. 'o', rec.ref)
+      zrem(OFFERS, rec.ref)
       j[J.hold] = 2
       move(rec)
     end
-    zadd(P .. 'l', lease_until, rec.ref)
+    zadd(LEASES, lease_until, rec.ref)
     if it[3] >= 0 then
       mark_started(rec, now - it[3])
-      if it[4] > 0 then zadd(P .. 't', j[J.startedAt] + it[4], 'attempt|' .. rec.ref .. '|' .. it[2]) end
+      if it[4] > 0 then zadd(TIMERS, j[J.startedAt] + it[4], 'attempt|' .. rec.ref .. '|' .. it[2]) end
     end
   end
 end

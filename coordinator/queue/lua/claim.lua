@@ -18,17 +18,17 @@ local function grant(ask, rec)
   if w.h[H.stepCount] <= STEPS_PER_CHUNK then view = true end
   local plan = not planned[w.wid]
   planned[w.wid] = true
-  parts[#parts + 1] = {ask, rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], view, plan, rec}
+  parts[#parts + 1] = {ask, rec, view, plan}
 end
 
 local last = call('HGET', P .. 'k', origin)
 if last then
   last = cmsgpack.unpack(last)
   if last[1] == claim_no then
-    for i = 1, #last[2] do
-      local g = last[2][i]
-      local rec = load_job(g[2], true)
-      if held(rec, g[3]) == 'ok' then grant(g[1], rec) end
+    local kept = last[2]
+    for i = 1, #kept, 3 do
+      local rec = load_job(kept[i + 1], true)
+      if held(rec, kept[i + 2]) == 'ok' then grant(kept[i], rec) end
     end
     asks = {}
   end
@@ -110,7 +110,7 @@ while open > 0 do
             p.taken[#p.taken + 1] = member
           elseif rec.w.h[H.state] == ST.paused then
             p.taken[#p.taken + 1] = member
-            zadd(P .. 'p:wf:' .. rec.w.wid, string.format('%.0f', score), member .. '|' .. class)
+            zadd(P .. 'p:wf:' .. rec.w.wid, score, member .. '|' .. class)
           else
             p.taken[#p.taken + 1] = member
             local band = 2 - floor(score / BAND_SHIFT)
@@ -126,8 +126,8 @@ while open > 0 do
             local step = step_of(rec.w, rec.s)
             if step[S.state] < ST.scheduled then step[S.state] = ST.scheduled end
             if rec.w.h[H.state] < ST.scheduled then rec.w.h[H.state] = ST.scheduled end
-            event(rec.w, {EV['job.claimed'], rec.s, rec.n, ST.scheduled, ask[1]})
-            zadd(P .. 'o', now + offer_ms, ref)
+            event(rec.w, EV['job.claimed'], rec.s, rec.n, ST.scheduled, ask[1])
+            zadd(OFFERS, now + offer_ms, ref)
             grant(a - 1, rec)
             left[a] = left[a] - 1
             limits[a][group] = limits[a][group] - 1
@@ -169,17 +169,24 @@ flush_queue(origin, true)
 flush(tag, origin)
 if #parts > 0 and #asks > 0 then
   local kept = {}
-  for i = 1, #parts do kept[i] = {parts[i][1], parts[i][2], parts[i][3]} end
+  for i = 1, #parts do
+    local g = parts[i]
+    kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[2].ref, g[2].j[J.token]
+  end
   call('HSET', P .. 'k', origin, pack({claim_no, kept}))
 end
 local out = {pack(short)}
 for i = 1, #parts do
   local g = parts[i]
-  local rec = g[10]
-  local w = rec.w
-  g[10] = nil
-  out[#out + 1] = pack(g)
-  if g[8] then out[#out + 1] = pack(w.h) end
-  if g[9] then out[#out + 1] = w.plan end
+  local rec = g[2]
+  local j, w = rec.j, rec.w
+  -- \153: an array of nine.
+  out[#out + 1] = '\153' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], g[3], g[4])
+  if g[3] then
+    local head = head_bytes(w)
+    out[#out + 1] = bin_header(head)
+    out[#out + 1] = head
+  end
+  if g[4] then out[#out + 1] = w.plan end
 end
-return table.concat(out)
+return concat(out)

@@ -1,22 +1,36 @@
 #!lua flags=allow-oom
 -- purpose: ends claimed jobs, and where the coordinator decided ahead of it, commits that decision in the same call
 -- keys: cell meta
--- args: [tag: string, origin: string, items: CompleteItem[]]
+-- args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[]]
 -- returns: [replies: CompleteReply[], told: Told[]]
 -- edges: scheduled|preparing|processing -> succeeded|failed|expired; also -> unassigned for verdict 'released'
 -- emits: workflow.started, step.started, job.started (where not said before), job.succeeded|failed|expired, and the decision's
 -- idempotent: a job ended by the same token is answered 'done'
 -- use: cell queue facts decision
 local out, wasted = {}, 0
+
+-- A reply in msgpack: few differ, so most are made once a call.
+local replies = {}
+local function reply(live, decided, todo, state)
+  local key = (state * 2 + todo) * 2 + decided
+  local known = live == 'ok' and replies[key]
+  if not known then
+    known = pack({live, decided, todo, state})
+    if live == 'ok' then replies[key] = known end
+  end
+  return known
+end
+
 prefetch_items(A[3])
 for i = 1, #A[3] do
-  -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts, change | false, seen}
+  -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts,
+  -- change or its number in changes or false, seen}
   local it = A[3][i]
   local rec = load_job(it[1])
   local live = held(rec, it[2])
   if live ~= 'ok' then
     if live == 'lost' then wasted = wasted + 1 end
-    out[i] = {live, 0, 0, rec and rec.w.h[H.state] or 0}
+    out[i] = reply(live, 0, 0, rec and rec.w.h[H.state] or 0)
   else
     local w, s = rec.w, rec.s
     local h = w.h
@@ -27,7 +41,7 @@ for i = 1, #A[3] do
     if it[3] == ST.succeeded then
       local step = finish(rec, it[3], it[4], '', '')
       if match then
-        apply(w, it[12])
+        apply(w, change_of(it[12], A[4]))
         settle(w, it[13], h[H.facts])
       elseif step[S.open] == 0 or step[S.close] ~= 0 then
         need_decision(w, s)
@@ -38,10 +52,10 @@ for i = 1, #A[3] do
       todo = 1
       fail(rec, it[3], it[5], it[6], it[7] == 1)
     end
-    out[i] = {'ok', match and 1 or 0, todo, h[H.state]}
+    out[i] = reply('ok', match and 1 or 0, todo, h[H.state])
   end
 end
 if wasted > 0 then call('HINCRBY', KEYS[1], 'wasted', wasted) end
 flush_queue(A[2])
 flush(A[1], A[2])
-return pack({out, told})
+return '\146' .. list_header(#out) .. concat(out) .. pack(told)

@@ -13,7 +13,7 @@ for i = 1, #A[3] do
   local it = A[3][i]
   local w = load_work(it[1])
   if not w then
-    zrem(P .. 'd', it[1])
+    zrem(TODO, it[1])
     out[i] = {'gone', 0, 0}
   elseif w.h[H.ver] ~= it[2] then
     out[i] = {'conflict', 1, w.h[H.state]}

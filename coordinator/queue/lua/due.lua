@@ -9,7 +9,7 @@
 -- use: cell queue facts
 local limit = A[3]
 local lapsed = {}
-local list = call('ZRANGEBYSCORE', P .. 'o', '-inf', now, 'LIMIT', 0, limit)
+local list = call('ZRANGEBYSCORE', OFFERS, '-inf', now, 'LIMIT', 0, limit)
 local more = #list == limit and 1 or 0
 for i = 1, #list do
   local rec = load_job(list[i])
@@ -17,13 +17,13 @@ for i = 1, #list do
     lapsed[#lapsed + 1] = {rec.ref, rec.j[J.agent]}
     requeue(rec, EV['job.released'], 'OFFER_LAPSED')
   else
-    zrem(P .. 'o', list[i])
+    zrem(OFFERS, list[i])
   end
 end
-list = call('ZRANGEBYSCORE', P .. 't', '-inf', now, 'LIMIT', 0, limit)
+list = call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, limit)
 if #list == limit then more = 1 end
 for i = 1, #list do
-  zrem(P .. 't', list[i])
+  zrem(TIMERS, list[i])
   local kind, rest = string.match(list[i], '^(%w+)|(.*)$')
   if kind == 'backoff' then
     local rec = load_job(rest)
@@ -31,7 +31,7 @@ for i = 1, #list do
       rec.j[J.queuedAt] = now
       enqueue(rec)
       move(rec)
-      event(rec.w, {EV['job.queued'], rec.s, rec.n, ST.unassigned})
+      event(rec.w, EV['job.queued'], rec.s, rec.n, ST.unassigned)
     end
   elseif kind == 'queued' then
     local rec = load_job(rest)
@@ -56,5 +56,5 @@ for i = 1, #list do
 end
 flush_queue(A[2])
 flush(A[1], A[2])
-local todo = call('ZRANGEBYSCORE', P .. 'd', '-inf', now - A[4], 'LIMIT', 0, limit)
+local todo = call('ZRANGEBYSCORE', TODO, '-inf', now - A[4], 'LIMIT', 0, limit)
 return pack({lapsed, todo, more})

@@ -19,16 +19,16 @@ for i = 1, #A[4] do
     local j = rec.j
     mark_started(rec, now)
     if j[J.hold] == 1 then
-      zrem(P .. 'o', rec.ref)
+      zrem(OFFERS, rec.ref)
       j[J.hold] = 2
       move(rec)
     end
-    zadd(P .. 'l', now + A[3], rec.ref)
+    zadd(LEASES, now + A[3], rec.ref)
     if it[3] > j[J.progress] then
       j[J.progress] = it[3]
       j[J.progressSource] = 2
       move(rec)
-      event(rec.w, {EV['job.progress'], rec.s, rec.n, ST.processing, j[J.agent], '', it[4], it[3]})
+      event(rec.w, EV['job.progress'], rec.s, rec.n, ST.processing, j[J.agent], '', it[4], it[3])
     end
   end
 end

@@ -1,14 +1,14 @@
 #!lua
 -- purpose: creates workflows and enqueues what can run at once; one call for all that one event-loop turn has
 -- keys: cell meta
--- args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][]]
+-- args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][], changes?: Change[]]
 -- returns: SubmitReply[]
 -- edges: (none) -> unassigned
 -- emits: workflow.created, step.ready, job.queued, and for a workflow of nothing but empty steps the terminal events
 -- idempotent: an id that exists is answered 'exists' and left alone
 -- use: cell queue facts decision
 local out = {}
-local classes = A[4]
+local classes, changes = A[4], A[5]
 for i = 1, #classes do
   if call('HSETNX', P .. 'c', classes[i][1], classes[i][2]) == 1 then
     bus_any = true
@@ -16,37 +16,62 @@ for i = 1, #classes do
   end
 end
 local created = {}
+-- Who is there already: a call per bucket. `works` then holds true for those.
+local fields = {}
 for i = 1, #A[3] do
-  -- item = {wid, tenant, weight, request id, number of the plan's ARGV, steps, watch, change, expire ms}
+  local wid = A[3][i][1]
+  local key = bucket(wid)
+  local list = fields[key]
+  if not list then list = {} fields[key] = list end
+  list[#list + 1] = wid
+end
+for key, list in pairs(fields) do
+  local found = call('HMGET', key, unpack(list))
+  for i = 1, #list do if found[i] then works[list[i]] = true end end
+end
+
+-- A step nobody has touched, in the order of STEP_FIELDS in records.ts.
+local fresh = {}
+local function fresh_step(needs)
+  local step = fresh[needs]
+  if not step then
+    step = pack_step({ST.unassigned, needs, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, ''})
+    fresh[needs] = step
+  end
+  return step
+end
+
+for i = 1, #A[3] do
+  -- item = {wid, tenant, weight, request id, number of the plan's ARGV, needs of each step, watch, change or its number in changes, expire ms}
   local item = A[3][i]
   local wid = item[1]
-  if works[wid] or call('HEXISTS', bucket(wid), wid) == 1 then
+  if works[wid] then
     out[i] = {'exists', 0}
   else
-    local steps = item[6]
-    local first, chunks = {}, false
-    if #steps <= STEPS_PER_CHUNK then
-      first = steps
-    else
-      chunks = {}
-      for s = 1, #steps do
+    local needs = item[6]
+    local parts, chunks = {}, false
+    for s = 1, #needs do
+      local step = fresh_step(needs[s])
+      if s <= STEPS_PER_CHUNK then
+        parts[s] = step
+      else
         local k = floor((s - 1) / STEPS_PER_CHUNK)
-        if k == 0 then first[s] = steps[s]
-        else
-          if not chunks[k] then chunks[k] = {} end
-          chunks[k][#chunks[k] + 1] = steps[s]
-        end
+        if not chunks then chunks = {} end
+        if not chunks[k] then chunks[k] = {parts = {}, open = false} end
+        chunks[k].parts[s - k * STEPS_PER_CHUNK] = step
       end
     end
-    local w = {wid = wid, log = '', ev = false, dirty = false, chunks = chunks, plan = ARGV[item[5]], new_plan = ARGV[item[5]], h = {
-      0, 0, ST.unassigned, item[2], now, 0, 0, 0, 0, item[7], '', '', -1, 0, '', 0, {}, #steps, #steps, 0, item[3],
-      item[4], first}}
+    -- The head in the order of HEAD_FIELDS in records.ts.
+    local h = {0, 0, ST.unassigned, 0, 0, -1, 0, 0, #needs, #needs, 0, item[3], now, 0, 0, 0, item[2], item[7], '', item[4], '', '', ''}
+    local plan = ARGV[item[5]]
+    local w = {wid = wid, key = bucket(wid), h = h, raw = '', parts = parts, open = {}, packed = false, log = '', ev = '', evs = 0,
+      dirty = false, plan = plan, new_plan = plan, chunks = chunks}
     works[wid] = w
-    event(w, {EV['workflow.created'], -1, -1, ST.unassigned})
-    apply(w, item[8])
-    if item[9] > 0 and not terminal(w.h[H.state]) then zadd(P .. 't', now + item[9], 'expire|' .. wid) end
+    event(w, EV['workflow.created'], -1, -1, ST.unassigned)
+    apply(w, change_of(item[8], changes))
+    if item[9] > 0 and not terminal(w.h[H.state]) then zadd(TIMERS, now + item[9], 'expire|' .. wid) end
     created[#created + 1] = wid
-    out[i] = {'created', w.h[H.seq] + #w.ev}
+    out[i] = {'created', w.h[H.seq] + w.evs}
   end
 end
 if #created > 0 then bulk('RPUSH', P .. 'x:' .. floor(now / 86400000), created) end

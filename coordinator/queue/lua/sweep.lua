@@ -18,16 +18,16 @@ end
 call('HSET', KEYS[1], 'sweptAt', now)
 if grace > now then return pack({{}, {}, 1, 0}) end
 local stalled, todo, seen = {}, {}, {}
-local list = call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, limit)
+local list = call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, limit)
 for i = 1, #list do
   local rec = load_job(list[i])
   if not rec or rec.j[J.hold] ~= 2 then
-    zrem(P .. 'l', list[i])
+    zrem(LEASES, list[i])
   else
     local j = rec.j
     local agent = j[J.agent]
     j[J.agents] = j[J.agents] == '' and agent or (j[J.agents] .. ',' .. agent)
-    event(rec.w, {EV['job.stalled'], rec.s, rec.n, j[J.state], agent})
+    event(rec.w, EV['job.stalled'], rec.s, rec.n, j[J.state], agent)
     if j[J.recoveries] < max then
       j[J.recoveries] = j[J.recoveries] + 1
       requeue(rec, EV['job.recovered'], 'STALLED')

@@ -19,7 +19,12 @@ beforeAll(async () => {
   client = createClient({ address: one.address });
   for (const { address } of [one, two, two]) {
     agents.push(
-      new RawAgent({ address, types: ['echo'], credits: 8, answer: (offer) => ({ output: JSON.parse(offer.inputJson) }) }),
+      new RawAgent({
+        address,
+        types: ['echo'],
+        credits: 8,
+        answer: (offer) => ({ output: JSON.parse(offer.inputJson) }),
+      }),
     );
   }
   await Promise.all(agents.map((agent) => agent.welcomed));

@@ -21,15 +21,20 @@ const AGENTS = 50;
 
 describe('on one Redis', () => {
   const redis = useRedis();
-  test('each job is won once', () => race(redis().url), 60_000);
+  test('each job is won once', async () => {
+    expect(await race(redis().url)).toBe(WORKFLOWS * JOBS);
+  }, 60_000);
 });
 
 describe('on a Cluster', () => {
   const cluster = useRedisCluster();
-  test('each job is won once', () => race(cluster().url), 60_000);
+  test('each job is won once', async () => {
+    expect(await race(cluster().url)).toBe(WORKFLOWS * JOBS);
+  }, 60_000);
 });
 
-async function race(url: string): Promise<void> {
+/** Jobs that were won, each exactly once. */
+async function race(url: string): Promise<number> {
   const coordinators = [await startCoordinator(url), await startCoordinator(url)];
   const agents = Array.from(
     { length: AGENTS },
@@ -59,7 +64,9 @@ async function race(url: string): Promise<void> {
     wids.push(outcome.workflowId.slice(3));
   }
 
-  const offered = agents.flatMap((agent) => agent.offers.map((offer) => `${offer.jobId} ${offer.token} ${agent.id}`));
+  const offered = agents.flatMap((agent) =>
+    agent.offers.map((offer) => `${offer.jobId} ${offer.token} ${agent.id}`),
+  );
   expect(offered).toHaveLength(WORKFLOWS * JOBS);
   expect(new Set(offered.map((line) => line.split(' ')[0])).size).toBe(WORKFLOWS * JOBS);
   expect(new Set(offered.map((line) => line.split(' ')[1])).size).toBe(WORKFLOWS * JOBS);
@@ -75,13 +82,19 @@ async function race(url: string): Promise<void> {
     const jobs = await reads.jobs(cell, wid, 0, 0, JOBS + 1);
     expect(jobs[JOBS]).toBeUndefined();
     jobs.slice(0, JOBS).forEach((job, n) => {
-      expect(job).toMatchObject({ state: State.succeeded, claims: 1, hold: 0, agent: won.get(`job_${wid}-0-${n}`) });
+      expect(job).toMatchObject({
+        state: State.succeeded,
+        claims: 1,
+        hold: 0,
+        agent: won.get(`job_${wid}-0-${n}`),
+      });
     });
   }
   for (const cell of cells) {
     expect(await leftovers(redis, cell)).toEqual([0, 0, 0, 0]);
     expect(Number((await redis.hget(keys.meta(cell), 'wasted')) ?? 0)).toBe(0);
   }
+  return won.size;
 }
 
 /** Entries in queue, offers, leases, todo. */

@@ -46,7 +46,12 @@ function refusal(workflow: Workflow): Promise<DibsError> {
   });
 }
 
-const echo = (name: string, inputJson = '{}', more: object = {}) => ({ type: 'echo', name, inputJson, ...more });
+const echo = (name: string, inputJson = '{}', more: object = {}) => ({
+  type: 'echo',
+  name,
+  inputJson,
+  ...more,
+});
 
 test.each<[string, Workflow, number, string, [string, string][]]>([
   ['no steps', { steps: [] }, Code.INVALID_ARGUMENT, 'INVALID_WORKFLOW', [['steps', 'REQUIRED']]],
@@ -64,9 +69,27 @@ test.each<[string, Workflow, number, string, [string, string][]]>([
     'INVALID_WORKFLOW',
     [['steps[0].input.image.$ref', 'UNKNOWN_REF']],
   ],
-  ['duplicate names', { steps: [echo('a'), echo('a')] }, Code.INVALID_ARGUMENT, 'INVALID_WORKFLOW', [['steps[1].name', 'DUPLICATE_NAME']]],
-  ['an unknown step type', { steps: [{ type: 'ecko' }] }, Code.INVALID_ARGUMENT, 'INVALID_WORKFLOW', [['steps[0].type', 'UNKNOWN_STEP_TYPE']]],
-  ['invalid JSON', { steps: [echo('a', '{"x":')] }, Code.INVALID_ARGUMENT, 'INVALID_WORKFLOW', [['steps[0].input', 'INVALID_JSON']]],
+  [
+    'duplicate names',
+    { steps: [echo('a'), echo('a')] },
+    Code.INVALID_ARGUMENT,
+    'INVALID_WORKFLOW',
+    [['steps[1].name', 'DUPLICATE_NAME']],
+  ],
+  [
+    'an unknown step type',
+    { steps: [{ type: 'ecko' }] },
+    Code.INVALID_ARGUMENT,
+    'INVALID_WORKFLOW',
+    [['steps[0].type', 'UNKNOWN_STEP_TYPE']],
+  ],
+  [
+    'invalid JSON',
+    { steps: [echo('a', '{"x":')] },
+    Code.INVALID_ARGUMENT,
+    'INVALID_WORKFLOW',
+    [['steps[0].input', 'INVALID_JSON']],
+  ],
   [
     '__proto__ in a path',
     { steps: [echo('a'), echo('b', '{"v":{"$ref":"a","path":"output.__proto__.x"}}')] },
@@ -74,7 +97,13 @@ test.each<[string, Workflow, number, string, [string, string][]]>([
     'INVALID_WORKFLOW',
     [['steps[1].input.v.path', 'FORBIDDEN_PATH']],
   ],
-  ['negative retries', { steps: [echo('a', '{}', { retries: -1 })] }, Code.INVALID_ARGUMENT, 'INVALID_WORKFLOW', [['steps[0].retries', 'OUT_OF_RANGE']]],
+  [
+    'negative retries',
+    { steps: [echo('a', '{}', { retries: -1 })] },
+    Code.INVALID_ARGUMENT,
+    'INVALID_WORKFLOW',
+    [['steps[0].retries', 'OUT_OF_RANGE']],
+  ],
   [
     'a 50 MB inline input',
     { steps: [echo('a', JSON.stringify({ blob: 'x'.repeat(50_000_000) }))] },
@@ -84,7 +113,12 @@ test.each<[string, Workflow, number, string, [string, string][]]>([
   ],
   [
     'several mistakes at once',
-    { steps: [echo('a', '{"x":{"$ref":"nobody"}}', { retries: -1 }), { type: 'nothing', name: 'a', dependsOn: ['ghost'] }] },
+    {
+      steps: [
+        echo('a', '{"x":{"$ref":"nobody"}}', { retries: -1 }),
+        { type: 'nothing', name: 'a', dependsOn: ['ghost'] },
+      ],
+    },
     Code.INVALID_ARGUMENT,
     'INVALID_WORKFLOW',
     [
@@ -98,7 +132,8 @@ test.each<[string, Workflow, number, string, [string, string][]]>([
 ])('%s', async (_name, workflow, code, reason, problems) => {
   const refused = await refusal(workflow);
   expect({ code: refused.code, reason: refused.reason }).toEqual({ code, reason });
-  expect(refused.problems.map((problem) => [problem.path, problem.reason]).toSorted()).toEqual(problems.toSorted());
+  const found = refused.problems.map((problem) => `${problem.path} ${problem.reason}`);
+  expect(new Set(found)).toEqual(new Set(problems.map(([path, kind]) => `${path} ${kind}`)));
   for (const problem of refused.problems) expect(problem.message).not.toBe('');
 });
 
@@ -130,7 +165,9 @@ test('listening beyond this machine needs a token', () => {
     dataDir: '/nonexistent',
     log: createLogger({ component: 'coordinator', level: 'silent' }),
   };
-  expect(() => createCoordinator({ ...config, listen: { host: '0.0.0.0', port: 0 } })).toThrow(/without a token/);
+  expect(() => createCoordinator({ ...config, listen: { host: '0.0.0.0', port: 0 } })).toThrow(
+    /without a token/,
+  );
 });
 
 test.each([
@@ -149,13 +186,20 @@ test('health and reflection answer', async () => {
   const raw = new grpc.Client(open.address, grpc.credentials.createInsecure());
   const call = (path: string, request: Buffer): Promise<Buffer> =>
     new Promise((resolve, reject) => {
-      raw.makeUnaryRequest(path, (x: Buffer) => x, (x: Buffer) => x, request, (error, answer) =>
-        error === null ? resolve(answer as Buffer) : reject(error),
+      raw.makeUnaryRequest(
+        path,
+        (x: Buffer) => x,
+        (x: Buffer) => x,
+        request,
+        (error, answer) => (error === null ? resolve(answer as Buffer) : reject(error)),
       );
     });
   // grpc.health.v1.HealthCheckRequest{service} → {status: SERVING}
   const service = Buffer.from('dibs.v1.AgentService');
-  const answer = await call('/grpc.health.v1.Health/Check', Buffer.concat([Buffer.from([0x0a, service.length]), service]));
+  const answer = await call(
+    '/grpc.health.v1.Health/Check',
+    Buffer.concat([Buffer.from([0x0a, service.length]), service]),
+  );
   expect([...answer]).toEqual([0x08, 1]);
   // ServerReflectionRequest{list_services: "*"}
   const names = await new Promise<string>((resolve, reject) => {

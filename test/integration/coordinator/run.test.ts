@@ -47,7 +47,11 @@ describe('a workflow', () => {
   });
 
   test('fans out over another coordinator’s agents and merges in order', async () => {
-    await agent({ types: ['double'], address: two.address, answer: (offer) => ({ output: { n: 2 * JSON.parse(offer.inputJson).n } }) });
+    await agent({
+      types: ['double'],
+      address: two.address,
+      answer: (offer) => ({ output: { n: 2 * JSON.parse(offer.inputJson).n } }),
+    });
     const output = await client.submitAndGetOutput({
       steps: [
         { type: 'double', name: 'wide', forEach: { items: 600 }, input: { n: { $ref: 'item' } } },
@@ -58,7 +62,10 @@ describe('a workflow', () => {
   });
 
   test('that fails says which step and why; the rest is skipped', async () => {
-    await agent({ types: ['bad', 'good'], answer: (offer) => (offer.type === 'bad' ? { fail: 'NO_PAPER' } : { output: {} }) });
+    await agent({
+      types: ['bad', 'good'],
+      answer: (offer) => (offer.type === 'bad' ? { fail: 'NO_PAPER' } : { output: {} }),
+    });
     const { workflow } = await client.submit({
       steps: [
         { type: 'bad', name: 'a', input: {} },
@@ -88,7 +95,10 @@ describe('a workflow', () => {
   });
 
   test('can be canceled: the running attempt is told, finished steps keep their output', async () => {
-    const running = await agent({ types: ['first', 'endless'], answer: (offer) => (offer.type === 'first' ? { output: 1 } : undefined) });
+    const running = await agent({
+      types: ['first', 'endless'],
+      answer: (offer) => (offer.type === 'first' ? { output: 1 } : undefined),
+    });
     const offered = once(running, 'offer').then(() => once(running, 'offer'));
     const { workflow } = await client.submit({
       steps: [
@@ -100,7 +110,11 @@ describe('a workflow', () => {
     await offered;
     const told = once(running, 'cancel');
     const canceled = await client.cancel(workflow.id, { message: 'no longer needed' });
-    expect(canceled).toMatchObject({ status: 'canceled', reason: 'CANCELED_BY_USER', message: 'no longer needed' });
+    expect(canceled).toMatchObject({
+      status: 'canceled',
+      reason: 'CANCELED_BY_USER',
+      message: 'no longer needed',
+    });
     const [order] = await told;
     expect(order).toMatchObject({ jobId: running.offers[1]?.jobId, reason: 'user' });
     expect(canceled.steps.map((step) => step.status)).toEqual(['succeeded', 'canceled', 'canceled']);
@@ -118,7 +132,12 @@ describe('an executor that asks for further jobs', () => {
       answer: (offer) => {
         const input = JSON.parse(offer.inputJson) as { part?: number };
         if (input.part !== undefined) return { output: { part: input.part } };
-        const batch = { jobId: offer.jobId, token: offer.token, batch: 1, inputsJson: ['{"part":1}', '{"part":2}'] };
+        const batch = {
+          jobId: offer.jobId,
+          token: offer.token,
+          batch: 1,
+          inputsJson: ['{"part":1}', '{"part":2}'],
+        };
         splitter.send({ emitted: [batch] });
         splitter.send({ emitted: [batch] });
         return { output: { whole: true } };
@@ -191,7 +210,12 @@ describe('agents', () => {
     const { workflow } = await client.submit({
       steps: [{ type: 'paint', input: {}, requirement: { labels: { colour: 'red' } } }],
     });
-    const red = await agent({ types: ['paint'], labels: { colour: 'red' }, address: two.address, answer: () => ({ output: 'red' }) });
+    const red = await agent({
+      types: ['paint'],
+      labels: { colour: 'red' },
+      address: two.address,
+      answer: () => ({ output: 'red' }),
+    });
     const ended = await client.wait(workflow.id);
     expect(ended.steps[0]?.output).toBe('red');
     expect(plain.offers).toEqual([]);

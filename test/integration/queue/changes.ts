@@ -10,7 +10,6 @@ import type {
   SubmitItem,
   WorkflowChange,
 } from '../../../coordinator/queue/items.ts';
-import { freshStep } from '../../../coordinator/workflow/view.ts';
 import { EventCode } from '../../../sdk/common/events.ts';
 import type { EventType } from '../../../sdk/common/events.ts';
 import { State } from '../../../sdk/common/states.ts';
@@ -62,9 +61,8 @@ export function flow(wid: string, options: FlowOptions = {}): Flow {
       jobs: specs,
       events: specs.length === 0 ? [] : [event('step.ready', 0)],
     });
-  const records = steps.map((needs) => freshStep(needs));
   return {
-    item: [wid, tenant, weight, `r-${wid}`, 0, records, watch, made, expireMs],
+    item: [wid, tenant, weight, `r-${wid}`, 0, [...steps], watch, made, expireMs],
     plan: pack(plan),
     classes: options.classes ?? [],
   };

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCells } from '../../../coordinator/queue/cells.ts';
 import { keys } from '../../../coordinator/queue/keys.ts';
+import { cellTag, slotOf } from '../../../coordinator/queue/slots.ts';
 import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
 import type { RedisConnection } from '../../../runtime/redis/connect.ts';
@@ -37,6 +38,22 @@ describe('due', () => void dueCases(world));
 describe('sweep', () => void sweepCases(world));
 describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
+
+test('slots are counted as the Cluster counts them', async () => {
+  const tags = [
+    'a',
+    '123456789',
+    'c0.1',
+    'ü',
+    'x'.repeat(300),
+    ...Array.from({ length: 20 }, (_, i) => cellTag(i, 20)),
+  ];
+  for (const tag of tags) {
+    expect(await (connections[0] as RedisConnection).cluster('KEYSLOT', tag), `slot of ${tag}`).toBe(
+      slotOf(tag),
+    );
+  }
+});
 
 test('10,000 jobs in six cells, fifty claimers: each is won once', async () => {
   const cells = await openCells(connections[0] as RedisConnection, {

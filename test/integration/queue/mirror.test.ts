@@ -3,8 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keys, makeCell, workflowKey } from '../../../coordinator/queue/keys.ts';
-import { recordsPrelude } from '../../../coordinator/queue/records.ts';
-import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
+import { ScriptRunner, linkSource } from '../../../coordinator/queue/scripts.ts';
 import { cellTag } from '../../../coordinator/queue/slots.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
 import type { RedisConnection } from '../../../runtime/redis/connect.ts';
@@ -23,12 +22,7 @@ afterAll(() => closeRedis(connection));
 
 /** Runs an expression over the functions of lib/cell.lua. */
 async function evaluate(metaKey: string, expression: string, ...args: string[]): Promise<unknown> {
-  const source = [
-    '#!lua',
-    recordsPrelude(),
-    readFileSync(join(lua, 'lib/cell.lua'), 'utf8'),
-    `return ${expression}`,
-  ].join('\n');
+  const source = linkSource('#!lua', ['cell'], `return ${expression}`);
   // msgpack of an empty list: ARGV[1].
   return connection
     .callBuffer('EVAL', [source, '1', metaKey, Buffer.from([0x90]), ...args])

@@ -31,9 +31,11 @@ class PatchedScripts implements Caller {
     this.#redis = use;
     let found = 0;
     for (const name of SCRIPT_NAMES) {
-      const source = scriptSource(name);
-      found += source.split(from).length - 1;
-      this.#sources.set(name, source.replaceAll(from, to));
+      const source = scriptSource(name, (text) => {
+        found += text.split(from).length - 1;
+        return text.replaceAll(from, to);
+      });
+      this.#sources.set(name, source);
     }
     if (found === 0) throw new Error(`"${from}" is nowhere in the scripts: plant this bug anew.`);
   }
@@ -84,7 +86,7 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   [
     'a decision takes the mark away whatever came since',
     'if h[H.facts] == facts then',
-    "if true then h[H.dirty] = {} zrem(P .. 'd', w.wid) return true end if true then",
+    "if true then h[H.dirty] = '' zrem(TODO, w.wid) return true end if true then",
   ],
   [
     'a finished job keeps its lease',
@@ -99,9 +101,9 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ['a decision from an old view applies', 'elseif w.h[H.ver] ~= it[2] then', 'elseif false then'],
   ['a decision ahead ignores facts', ' and h[H.facts] == it[11]', ''],
   ['a canceled job stays in the queue', '    leave_queue(rec)\n    zrem', '    zrem'],
-  ['an accepted job may still lapse', "      zrem(P .. 'o', rec.ref)\n", ''],
+  ['an accepted job may still lapse', '      zrem(OFFERS, rec.ref)\n', ''],
   ['a stall is not counted', 'j[J.recoveries] = j[J.recoveries] + 1', ''],
-  ['events of one call share a number', 'h[H.seq] = h[H.seq] + #w.ev', 'h[H.seq] = h[H.seq] + 1'],
+  ['events of one call share a number', 'h[H.seq] = h[H.seq] + w.evs', 'h[H.seq] = h[H.seq] + 1'],
   [
     'an old attempt timer ends a new attempt',
     "if held(rec, token) == 'ok' then\n      told",

@@ -6,7 +6,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { expect } from 'vitest';
 import { connectSubscriber } from '../../../runtime/redis/subscriber.ts';
-import { unpack, unpackSequence } from '../../../coordinator/queue/codec.ts';
+import { unpackSequence } from '../../../coordinator/queue/codec.ts';
 import type { ScriptName, Scripts } from '../../../coordinator/queue/gen/scripts.ts';
 import type {
   AcceptItem,
@@ -22,9 +22,10 @@ import type {
 } from '../../../coordinator/queue/items.ts';
 import { keys, makeCell, workflowKey } from '../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../coordinator/queue/keys.ts';
-import { JOB, STEPS_PER_CHUNK } from '../../../coordinator/queue/records.ts';
+import { STEPS_PER_CHUNK, logOffset, readJobRecord } from '../../../coordinator/queue/records.ts';
+import type { JobFields } from '../../../coordinator/queue/records.ts';
 import { cellTag } from '../../../coordinator/queue/slots.ts';
-import { readHead, readStep } from '../../../coordinator/workflow/view.ts';
+import { readChunk, readHead } from '../../../coordinator/workflow/view.ts';
 import type { StepView, WorkflowView } from '../../../coordinator/workflow/view.ts';
 import { EVENT_TYPES } from '../../../sdk/common/events.ts';
 import { until } from '../../support/until.ts';
@@ -40,13 +41,7 @@ export interface Caller {
   ): Promise<Scripts[N]['returns']>;
 }
 
-export type Job = { readonly [K in keyof typeof JOB]: unknown } & {
-  readonly state: number;
-  readonly score: number;
-  readonly member: string;
-  readonly token: string;
-  readonly hold: number;
-};
+export type Job = JobFields;
 
 export interface Granted {
   readonly ask: number;
@@ -219,7 +214,7 @@ export class World {
   async log(wid: string, from = 0, limit = 1000, watcher = '') {
     const [first, head, ...entries] = await this.scripts.call('log', this.cell, [wid, from, limit, watcher]);
     const [read, more] = first as [number, number];
-    return { read, more, head: head as unknown[] | undefined, events: expand(entries as PackedEntry[]) };
+    return { read, more, head: head as Buffer | undefined, events: expand(entries as PackedEntry[]) };
   }
 
   async events(wid: string): Promise<SaidEvent[]> {
@@ -234,14 +229,14 @@ export class World {
   async head(wid: string): Promise<WorkflowView> {
     const bytes = await this.redis.hgetBuffer(keys.bucket(this.cell, wid), wid);
     if (bytes === null) throw new Error(`no workflow ${wid}`);
-    return readHead(unpackSequence(bytes)[0] as unknown[]);
+    return readHead(bytes);
   }
 
   async step(wid: string, index: number): Promise<StepView> {
     if (index < STEPS_PER_CHUNK) return (await this.head(wid)).steps[index] as StepView;
     const chunk = Math.floor(index / STEPS_PER_CHUNK);
     const bytes = (await this.redis.hgetBuffer(keys.bucket(this.cell, wid), `${wid}s${chunk}`)) as Buffer;
-    return readStep(unpack<unknown[][]>(bytes)[index % STEPS_PER_CHUNK] as unknown[]);
+    return readChunk(bytes)[index % STEPS_PER_CHUNK] as StepView;
   }
 
   async job(ref: string): Promise<Job> {
@@ -345,10 +340,7 @@ export function settled(dump: Dump, cell: Cell): Dump {
 }
 
 export function readJobRow(bytes: Buffer): Job {
-  const packed = unpack<unknown[]>(bytes);
-  return Object.fromEntries(
-    Object.entries(JOB).map(([name, position]) => [name, packed[position]]),
-  ) as unknown as Job;
+  return readJobRecord(bytes);
 }
 
 export function readClaim(reply: readonly unknown[]): Claimed {
@@ -356,7 +348,7 @@ export function readClaim(reply: readonly unknown[]): Claimed {
   const plans = new Map<string, unknown>();
   for (let i = 1; i < reply.length;) {
     const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
-    const head = hasHead ? readHead(reply[i++] as unknown[]) : undefined;
+    const head = hasHead ? readHead(reply[i++] as Buffer) : undefined;
     const wid = ref.slice(0, 26);
     if (hasPlan) plans.set(wid, reply[i++]);
     grants.push({ ask: index, ref, token, attempt, cost, input, slot, head, plan: plans.get(wid) });
@@ -383,8 +375,8 @@ function expand(entries: readonly PackedEntry[]): SaidEvent[] {
 /** Logs of a dump, by workflow, without calling a script. */
 export function logIn(dump: Dump, cell: Cell, wid: string): SaidEvent[] {
   const listed = [...(dump.get(keys.events(cell, wid)) ?? new Map<string, string>()).values()];
-  const head = dump.get(keys.bucket(cell, wid))?.get(wid) ?? '';
-  const inline = unpackSequence(Buffer.from(head, 'latin1')).slice(1) as PackedEntry[];
+  const head = Buffer.from(dump.get(keys.bucket(cell, wid))?.get(wid) ?? '', 'latin1');
+  const inline = (head.length === 0 ? [] : unpackSequence(head.subarray(logOffset(head)))) as PackedEntry[];
   const before = listed.flatMap((element) => unpackSequence(Buffer.from(element, 'latin1')) as PackedEntry[]);
   return expand([...before, ...inline]);
 }

@@ -156,7 +156,10 @@ describe('fan-out', () => {
       allowUnknownTypes: true,
       steps: [
         step('list'),
-        step('wide', [], { forEach: { itemsJson: '{"$ref":"list","path":"output.items"}' }, inputJson: '{"x":{"$ref":"item"}}' }),
+        step('wide', [], {
+          forEach: { itemsJson: '{"$ref":"list","path":"output.items"}' },
+          inputJson: '{"x":{"$ref":"item"}}',
+        }),
         step('merge', [], { inputJson: '{"all":{"$ref":"wide","path":"output.items"}}' }),
       ],
     });

@@ -8,6 +8,11 @@
 --   cancels  = {{step, from, to, reason, state of jobs nobody claimed}, ...}: ends the jobs with ordinals in [from, to)
 --   events   = {{code, step, -1, state, agent, reason, message}, ...}: after those of ended jobs, before those of new ones
 --   again    = steps to look at again: their work goes on in the next decision
+-- In the order of JOB_FIELDS in records.ts.
+local function new_job_record(slot, class, band, cost, input, attempt, replaces)
+  return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', ''}
+end
+
 local function new_job(w, spec)
   local s = spec[1]
   local step = step_of(w, s)
@@ -17,22 +22,21 @@ local function new_job(w, spec)
   local class, cost, input = spec[3], spec[5], spec[6]
   if spec[8] >= 0 then
     -- A replacement takes over what it replaces; the slot's failure is mended.
-    local old = load_job(w.wid .. '-' .. s .. '-' .. spec[8])
+    local old = load_job(ref_of(w.wid, s, spec[8]))
     if old then cost, input = old.j[J.cost], old.j[J.input] end
     step[S.bad] = step[S.bad] - 1
   end
-  local j = {ST.unassigned, spec[2], class, spec[4], 0, '', cost, '', '', 0, 0, 0, spec[7], now, 0, 0,
-    input, '', '', '', -1, 0, spec[8], '', 0, 0}
-  local rec = {ref = w.wid .. '-' .. s .. '-' .. n, w = w, s = s, n = n, j = j, dirty = false}
+  local j = new_job_record(spec[2], class, spec[4], cost, input, spec[7], spec[8])
+  local rec = {ref = ref_of(w.wid, s, n), w = w, s = s, n = n, j = j, dirty = false}
   jobs[rec.ref] = rec
   move(rec)
   if spec[9] > 0 then
-    zadd(P .. 't', now + spec[9], 'backoff|' .. rec.ref)
+    zadd(TIMERS, now + spec[9], 'backoff|' .. rec.ref)
   else
     enqueue(rec)
-    event(w, {EV['job.queued'], s, n, ST.unassigned})
+    event(w, EV['job.queued'], s, n, ST.unassigned)
   end
-  if spec[10] > 0 then zadd(P .. 't', now + spec[9] + spec[10], 'queued|' .. rec.ref) end
+  if spec[10] > 0 then zadd(TIMERS, now + spec[9] + spec[10], 'queued|' .. rec.ref) end
 end
 
 local function cancel_job(rec, reason, unclaimed_state)
@@ -42,9 +46,15 @@ local function cancel_job(rec, reason, unclaimed_state)
     told[#told + 1] = {rec.ref, j[J.token], j[J.agent], reason}
   else
     leave_queue(rec)
-    zrem(P .. 't', 'backoff|' .. rec.ref)
+    zrem(TIMERS, 'backoff|' .. rec.ref)
   end
   finish(rec, j[J.claims] > 0 and ST.canceled or unclaimed_state, '', reason, '')
+end
+
+-- Equal changes of a batch are sent and unpacked once: that spares 2 us an item.
+local function change_of(change, changes)
+  if type(change) == 'number' then return changes[change] end
+  return change
 end
 
 local function apply(w, change)
@@ -55,7 +65,7 @@ local function apply(w, change)
   for i = 1, #cancels do
     local c = cancels[i]
     for n = c[2], c[3] - 1 do
-      local rec = load_job(w.wid .. '-' .. c[1] .. '-' .. n)
+      local rec = load_job(ref_of(w.wid, c[1], n))
       if rec then cancel_job(rec, c[4], c[5]) end
     end
   end
@@ -74,23 +84,26 @@ local function apply(w, change)
     if c[3] >= 0 then step[S.needs] = c[3] end
     if c[4] >= 0 then step[S.total] = c[4] end
     if c[5] >= 0 then step[S.emitted] = c[5] end
-    if c[6] ~= '' then step[S.reason] = c[6] step[S.message] = c[7] end
     if c[8] >= 0 then step[S.close] = c[8] end
     if c[9] >= 0 then step[S.closePos] = c[9] end
-    if c[10] > 0 then
-      local old, rest = step[S.fails], {}
-      for k = c[10] + 1, #old do rest[#rest + 1] = old[k] end
-      step[S.fails] = rest
+    if c[6] ~= '' or c[10] > 0 then
+      local notes = notes_of(step)
+      if c[6] ~= '' then notes[1] = c[6] notes[2] = c[7] end
+      local rest = {}
+      for k = c[10] + 1, #notes[3] do rest[#rest + 1] = notes[3][k] end
+      notes[3] = rest
+      step[S.notes] = pack(notes)
     end
   end
   local list = change[5]
-  for i = 1, #list do event(w, list[i]) end
+  for i = 1, #list do
+    local e = list[i]
+    event(w, e[1], e[2], e[3], e[4], e[5], e[6], e[7], e[8])
+  end
   list = change[6]
   for i = 1, #list do
-    local dirty, known = h[H.dirty], false
-    for k = 1, #dirty do if dirty[k] == list[i] then known = true break end end
-    if not known then dirty[#dirty + 1] = list[i] end
-    zadd(P .. 'd', now, w.wid)
+    add_dirty(h, list[i])
+    zadd(TODO, now, w.wid)
   end
   list = change[3]
   for i = 1, #list do new_job(w, list[i]) end
@@ -100,7 +113,7 @@ local function apply(w, change)
       h[H.state] = wf[1]
       if terminal(wf[1]) then
         h[H.completedAt] = now
-        zrem(P .. 't', 'expire|' .. w.wid)
+        zrem(TIMERS, 'expire|' .. w.wid)
       end
     end
     if wf[2] ~= '' then h[H.reason] = wf[2] h[H.message] = wf[3] end
@@ -112,17 +125,17 @@ end
 -- Takes what the decision saw off `dirty`; the workflow leaves `todo` only when no fact came since, and else waits from now on.
 local function settle(w, seen, facts)
   local h = w.h
-  if #h[H.dirty] == 0 then return true end
+  local dirty = h[H.dirty]
+  if dirty == '' then return true end
   if h[H.facts] == facts then
-    local keep = {}
-    for i = 1, #h[H.dirty] do
-      local s, gone = h[H.dirty][i], false
+    local keep = ''
+    for at = 1, #dirty, 4 do
+      local s, gone = sunpack('>i4', dirty, at), false
       for k = 1, #seen do if seen[k] == s then gone = true break end end
-      if not gone then keep[#keep + 1] = s end
+      if not gone then keep = keep .. sub(dirty, at, at + 3) end
     end
     h[H.dirty] = keep
-    if #keep == 0 then zrem(P .. 'd', w.wid) return true end
+    if keep == '' then zrem(TODO, w.wid) return true end
   end
-  zadd(P .. 'd', now, w.wid)
   return false
 end

@@ -7,11 +7,8 @@
 local function need_decision(w, s)
   local h = w.h
   h[H.facts] = h[H.facts] + 1
-  local dirty = h[H.dirty]
-  local known = false
-  for i = 1, #dirty do if dirty[i] == s then known = true break end end
-  if #dirty == 0 then zadd(P .. 'd', now, w.wid) end
-  if not known then dirty[#dirty + 1] = s end
+  if h[H.dirty] == '' then zadd(TODO, now, w.wid) end
+  add_dirty(h, s)
   touch(w)
 end
 
@@ -28,8 +25,9 @@ local function held(rec, token)
 end
 
 local function drop_lease(rec)
-  if rec.j[J.hold] == 1 then zrem(P .. 'o', rec.ref) elseif rec.j[J.hold] == 2 then zrem(P .. 'l', rec.ref) end
-  rec.j[J.hold] = 0
+  local j = rec.j
+  if j[J.hold] == 1 then zrem(OFFERS, rec.ref) elseif j[J.hold] == 2 then zrem(LEASES, rec.ref) end
+  j[J.hold] = 0
 end
 
 -- A start that any message implies; `at` is the server's time of it.
@@ -42,14 +40,14 @@ local function mark_started(rec, at)
   if h[H.state] < ST.processing then
     h[H.state] = ST.processing
     h[H.startedAt] = at
-    event(w, {EV['workflow.started'], -1, -1, ST.processing})
+    event(w, EV['workflow.started'], -1, -1, ST.processing)
   end
   if step[S.state] < ST.processing then
     step[S.state] = ST.processing
     step[S.startedAt] = at
-    event(w, {EV['step.started'], rec.s, -1, ST.processing})
+    event(w, EV['step.started'], rec.s, -1, ST.processing)
   end
-  event(w, {EV['job.started'], rec.s, rec.n, ST.processing})
+  event(w, EV['job.started'], rec.s, rec.n, ST.processing)
   move(rec)
 end
 
@@ -68,7 +66,7 @@ end
 local function requeue(rec, code, reason)
   local agent = rec.j[J.agent]
   free(rec)
-  event(rec.w, {code, rec.s, rec.n, ST.unassigned, agent, reason})
+  event(rec.w, code, rec.s, rec.n, ST.unassigned, agent, reason)
   queue_again(rec.j[J.class], rec.j[J.score], rec.j[J.member])
 end
 
@@ -93,7 +91,8 @@ local function finish(rec, state, output, reason, message)
   local step = step_of(w, rec.s)
   step[S.open] = step[S.open] - 1
   if state == ST.succeeded then step[S.ok] = step[S.ok] + 1 else step[S.bad] = step[S.bad] + 1 end
-  event(w, {TERMINAL_EVENT[state], rec.s, rec.n, state, j[J.agent], reason, message})
+  if reason == '' then event(w, TERMINAL_EVENT[state], rec.s, rec.n, state, j[J.agent])
+  else event(w, TERMINAL_EVENT[state], rec.s, rec.n, state, j[J.agent], reason, message) end
   move(rec)
   return step
 end
@@ -101,7 +100,9 @@ end
 -- A failure a decision must weigh: retry, or the end of the step.
 local function fail(rec, state, reason, message, retryable)
   local step = finish(rec, state, '', reason, message)
-  local fails = step[S.fails]
+  local notes = notes_of(step)
+  local fails = notes[3]
   fails[#fails + 1] = {rec.n, state, reason, message, rec.j[J.attempt], rec.j[J.slot], retryable and 1 or 0}
+  step[S.notes] = pack(notes)
   need_decision(rec.w, rec.s)
 end

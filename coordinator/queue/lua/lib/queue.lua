@@ -5,6 +5,7 @@
 -- equal scores stay in order of arrival. A requeued job keeps score and member: that is the front.
 local fair, fair_dirty = {}, {}
 local seq_next, seq_dirty = nil, false
+local lane = {}
 local grown = {} -- class -> jobs added in this call
 
 local function fair_clock(class, field)
@@ -33,7 +34,7 @@ local function next_seq()
 end
 
 local function put_in_queue(class, score, member)
-  zadd(P .. 'q:' .. class, string.format('%.0f', score), member)
+  zadd(P .. 'q:' .. class, score, member)
   grown[class] = (grown[class] or 0) + 1
 end
 
@@ -64,8 +65,11 @@ end
 local function enqueue(rec)
   local j, h = rec.j, rec.w.h
   local class, band = j[J.class], j[J.band]
-  local v = fair_clock(class, 'V' .. band)
-  local field = 'F' .. band .. '|' .. h[H.tenant]
+  -- Jobs of one call are mostly of one class, band and tenant: the names of their clocks are made once.
+  if lane[1] ~= class or lane[2] ~= band or lane[3] ~= h[H.tenant] then
+    lane = {class, band, h[H.tenant], 'V' .. band, 'F' .. band .. '|' .. h[H.tenant]}
+  end
+  local v, field = fair_clock(class, lane[4]), lane[5]
   local f = fair_clock(class, field)
   local s = v > f and v or f
   local step = floor(j[J.cost] * 1024000 / h[H.weight])

@@ -1,7 +1,7 @@
 /** log: one gap-free sequence, inline while it is short, a list beyond. */
 import { expect, test } from 'vitest';
 import { keys } from '../../../../coordinator/queue/keys.ts';
-import { INLINE_EVENT_BYTES } from '../../../../coordinator/queue/records.ts';
+import { INLINE_EVENT_BYTES, readHeadRecord } from '../../../../coordinator/queue/records.ts';
 import { readHead } from '../../../../coordinator/workflow/view.ts';
 import { EventCode } from '../../../../sdk/common/events.ts';
 import { change, flow } from '../changes.ts';
@@ -24,7 +24,7 @@ export function logCases(world: () => World): void {
     expect(events.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 63 }, (_, i) => i + 1));
     expect(events.slice(3).map(({ rest }) => rest[2])).toEqual(texts);
     expect(new Set(events.map(({ tag }) => tag)).size).toBe(61);
-    const { listed, sequence } = readHead(head as unknown[]);
+    const { listed, sequence } = readHead(head as Buffer);
     expect(sequence).toBe(63);
     expect([read, more]).toEqual([listed, 0]);
     expect(listed).toBeGreaterThan(2);
@@ -78,7 +78,7 @@ export function logCases(world: () => World): void {
     const w = world();
     const wid = w.wid('a');
     await w.submit(flow(wid));
-    const watch = async () => ((await w.log(wid)).head as unknown[])[9];
+    const watch = async () => readHeadRecord((await w.log(wid)).head as Buffer).head.watch;
     expect(await watch()).toBe('');
     await w.log(wid, 0, 10, 'c2');
     expect(await watch()).toBe('c2');

@@ -175,7 +175,7 @@ export class Model {
       tenant,
       weight,
       requestId,
-      steps: (steps as unknown[][]).map(([, needs]) => freshStep(needs as number)),
+      steps: steps.map((needs) => freshStep(needs)),
       events: [[EventCode['workflow.created'], -1, -1, State.unassigned]],
       ver: 0,
       facts: 0,
@@ -191,7 +191,7 @@ export class Model {
       okSteps: 0,
     };
     this.works.set(wid, work);
-    this.#apply(work, change, []);
+    this.#apply(work, change as Change, []);
     if (expireMs > 0 && !isTerminal(work.state)) this.timers.set(`expire|${wid}`, false);
     return ['created', work.events.length];
   }
@@ -353,7 +353,7 @@ export class Model {
     if (state === State.succeeded) {
       const step = this.#finish(job, state, output, '', '');
       if (ahead) {
-        this.#apply(work, change, []);
+        this.#apply(work, change as Change, []);
         this.#settle(work, seen, work.facts);
       } else if (step.open === 0 || step.close !== 0) {
         this.#needDecision(work, job.step);

@@ -2,7 +2,6 @@
  * Redis and the model brought to one form, and what must hold of it whatever happened.
  */
 import { expect } from 'vitest';
-import { unpackSequence } from '../../../../coordinator/queue/codec.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../../coordinator/queue/keys.ts';
 import { readHead } from '../../../../coordinator/workflow/view.ts';
@@ -66,7 +65,7 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
 }
 
 function workOf(bytes: Buffer, log: readonly SaidEvent[]): Fields {
-  const head = readHead(unpackSequence(bytes)[0] as unknown[]);
+  const head = readHead(bytes);
   const {
     createdAt: _created,
     startedAt: _started,
@@ -90,13 +89,18 @@ function workOf(bytes: Buffer, log: readonly SaidEvent[]): Fields {
       step,
       ordinal,
       state,
-      ...more,
+      ...withoutEmptyEnd(more),
     ]),
     steps: steps.map((step) => {
       const { startedAt: _start, completedAt: _end, ...facts } = step as NonNullable<typeof step>;
       return facts;
     }),
   };
+}
+
+/** Readers take what is left out for ''. */
+function withoutEmptyEnd(list: readonly unknown[]): unknown[] {
+  return list.slice(0, list.findLastIndex((value) => value !== '') + 1);
 }
 
 function jobOf(bytes: Buffer): Fields {
@@ -108,7 +112,17 @@ function jobOf(bytes: Buffer): Fields {
 export function snapshotOfModel(model: Model): Snapshot {
   const works: Record<string, Fields> = {};
   for (const [wid, { wid: _, weight: _weight, ...work }] of model.works)
-    works[wid] = { ...work, stepCount: work.steps.length };
+    works[wid] = {
+      ...work,
+      stepCount: work.steps.length,
+      events: work.events.map(([code, step, ordinal, state, ...more]) => [
+        code,
+        step,
+        ordinal,
+        state,
+        ...withoutEmptyEnd(more),
+      ]),
+    };
   const jobs: Record<string, Fields> = {};
   for (const [ref, { ref: _, work: _work, step: _step, ordinal: _ordinal, ...job }] of model.jobs)
     jobs[ref] = job;
