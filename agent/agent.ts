@@ -249,6 +249,7 @@ class Agent implements AgentService {
 
     const inbound = {
       acks: claims.acks.bind(claims),
+      emitAcks: claims.emitAcks.bind(claims),
       cancels: claims.cancels.bind(claims),
       offers: claims.offers.bind(claims),
       pause: this.pause.bind(this),

@@ -14,7 +14,10 @@ import { bytes } from './output/times.ts';
 import { withClient } from './session.ts';
 
 export function artifactCommand(io: Io): Command {
-  return new Command('artifact').description('content-addressed files').addCommand(putCommand(io)).addCommand(getCommand(io));
+  return new Command('artifact')
+    .description('content-addressed files')
+    .addCommand(putCommand(io))
+    .addCommand(getCommand(io));
 }
 
 function putCommand(io: Io): Command {
@@ -27,17 +30,21 @@ function putCommand(io: Io): Command {
     readonly name?: string;
     readonly mediaType?: string;
   }
-  return withOutput(withConnection(command), ['table', 'json', 'yaml', 'name']).action((file: string, flags: Flags) =>
-    withClient(io, flags, async ({ client, signal }) => {
-      const source = file === '-' ? (io.stdin as Readable & AsyncIterable<Uint8Array>) : await readable(resolve(io.cwd, file), file);
-      const reference = await client.artifacts.put(source, {
-        signal,
-        ...(flags.name === undefined ? {} : { name: flags.name }),
-        ...(flags.mediaType === undefined ? {} : { mediaType: flags.mediaType }),
-      });
-      const lines = (): string[] => [JSON.stringify(reference)];
-      printOne(io, flags.output, reference, { name: reference.$artifact, lines });
-    }),
+  return withOutput(withConnection(command), ['table', 'json', 'yaml', 'name']).action(
+    (file: string, flags: Flags) =>
+      withClient(io, flags, async ({ client, signal }) => {
+        const source =
+          file === '-'
+            ? (io.stdin as Readable & AsyncIterable<Uint8Array>)
+            : await readable(resolve(io.cwd, file), file);
+        const reference = await client.artifacts.put(source, {
+          signal,
+          ...(flags.name === undefined ? {} : { name: flags.name }),
+          ...(flags.mediaType === undefined ? {} : { mediaType: flags.mediaType }),
+        });
+        const lines = (): string[] => [JSON.stringify(reference)];
+        printOne(io, flags.output, reference, { name: reference.$artifact, lines });
+      }),
   );
 }
 
@@ -71,7 +78,8 @@ async function readable(path: string, shown: string): Promise<string> {
 
 /** What `artifact put` printed is accepted as it is. */
 function referenceOf(given: string): { $artifact: string; name: string } {
-  if (!given.trimStart().startsWith('{')) return { $artifact: given.startsWith('sha256:') ? given : `sha256:${given}`, name: '' };
+  if (!given.trimStart().startsWith('{'))
+    return { $artifact: given.startsWith('sha256:') ? given : `sha256:${given}`, name: '' };
   try {
     const { $artifact, name } = JSON.parse(given) as { $artifact?: unknown; name?: unknown };
     if (typeof $artifact === 'string') return { $artifact, name: typeof name === 'string' ? name : '' };

@@ -51,15 +51,18 @@ function codeOf(error: unknown): ExitCode {
 }
 
 function describe(error: unknown): string[] {
-  if (!(error instanceof DibsError)) return [`dibs: ${error instanceof Error ? error.message : String(error)}`];
+  if (!(error instanceof DibsError))
+    return [`dibs: ${error instanceof Error ? error.message : String(error)}`];
   const { message, problems, reason, metadata } = error;
   const lines = problems.map((problem) => `${problem.path}: ${problem.reason}: ${problem.message}`);
   const omitted = metadata['omitted_problems'];
   if (omitted !== undefined) lines.push(`… and ${omitted} more`);
-  if (reason === 'UNAVAILABLE') lines.push(`dibs: No coordinator could be reached: ${withoutWrapping(message)}`);
+  if (reason === 'UNAVAILABLE')
+    lines.push(`dibs: No coordinator could be reached: ${withoutWrapping(message)}`);
   else lines.push(`dibs: ${message}${message.includes(reason) ? '' : ` (${reason})`}`);
   if (error.code === Code.UNAVAILABLE) lines.push('Is a coordinator running? "dibs dev" starts one.');
-  if (error.code === Code.UNAUTHENTICATED) lines.push('Set DIBS_TOKEN_FILE (or DIBS_TOKEN), or use --token-file.');
+  if (error.code === Code.UNAUTHENTICATED)
+    lines.push('Set DIBS_TOKEN_FILE (or DIBS_TOKEN), or use --token-file.');
   return lines;
 }
 

@@ -17,12 +17,17 @@ import { withClient } from './session.ts';
 type Flags = ConnectionFlags & OutputFlags;
 
 export function queueCommand(io: Io): Command {
-  const list = new Command('list').description('list capability queues: waiting jobs and the agents that can run them');
+  const list = new Command('list').description(
+    'list capability queues: waiting jobs and the agents that can run them',
+  );
   withOutput(withConnection(list)).action((flags: Flags) =>
     withClient(io, flags, async ({ client, signal }) => {
       const queues: QueueView[] = [];
       for await (const queue of client.queues({ signal })) queues.push(queue);
-      printList(io, flags.output, queues, { columns: queueColumns(paint(io.color.stdout)), name: ({ name }) => name });
+      printList(io, flags.output, queues, {
+        columns: queueColumns(paint(io.color.stdout)),
+        name: ({ name }) => name,
+      });
       if (queues.length === 0 && io.live) say(io, 'No queues.');
     }),
   );
@@ -35,7 +40,10 @@ export function agentCommand(io: Io): Command {
     withClient(io, flags, async ({ client, signal }) => {
       const agents: AgentView[] = [];
       for await (const agent of client.agents({ signal })) agents.push(agent);
-      printList(io, flags.output, agents, { columns: agentColumns(Date.now(), paint(io.color.stdout)), name: ({ id }) => id });
+      printList(io, flags.output, agents, {
+        columns: agentColumns(Date.now(), paint(io.color.stdout)),
+        name: ({ id }) => id,
+      });
       if (agents.length === 0 && io.live) say(io, 'No agents.');
     }),
   );
@@ -46,7 +54,11 @@ function queueColumns(painter: Paint): Column<QueueView>[] {
   return [
     { title: 'QUEUE', value: ({ name }) => safe(name) },
     { title: 'WAITING', value: ({ waiting }) => String(waiting), align: 'right' },
-    { title: 'OLDEST', value: ({ waiting, oldestWaitMs }) => (waiting === 0 ? '-' : formatDuration(oldestWaitMs)), align: 'right' },
+    {
+      title: 'OLDEST',
+      value: ({ waiting, oldestWaitMs }) => (waiting === 0 ? '-' : formatDuration(oldestWaitMs)),
+      align: 'right',
+    },
     {
       title: 'AGENTS',
       value: ({ waiting, eligibleAgents }) =>
@@ -54,7 +66,11 @@ function queueColumns(painter: Paint): Column<QueueView>[] {
       align: 'right',
     },
     { title: 'PARKED', value: ({ parked }) => String(parked), align: 'right', wide: true },
-    { title: 'NEEDS', value: ({ requirement }) => (requirement === null ? '-' : safe(JSON.stringify(requirement))), wide: true },
+    {
+      title: 'NEEDS',
+      value: ({ requirement }) => (requirement === null ? '-' : safe(JSON.stringify(requirement))),
+      wide: true,
+    },
   ];
 }
 
@@ -68,9 +84,26 @@ function agentColumns(now: number, painter: Paint): Column<AgentView>[] {
     { title: 'SEEN', value: ({ heartbeatAt }) => age(heartbeatAt, now), align: 'right' },
     { title: 'TYPES', value: ({ types }) => safe(types.join(',')) },
     { title: 'CPU', value: ({ hardware, cpuLoad }) => cpuOf(hardware?.cpuCores, cpuLoad), wide: true },
-    { title: 'MEMORY', value: ({ hardware }) => (hardware === null ? '-' : bytes(hardware.memoryBytes)), wide: true },
-    { title: 'GPUS', value: ({ hardware }) => safe(hardware?.gpus.map(({ model }) => model).join(',') ?? '') || '-', wide: true },
-    { title: 'LABELS', value: ({ labels }) => safe(Object.entries(labels).map((pair) => pair.join('=')).join(',')) || '-', wide: true },
+    {
+      title: 'MEMORY',
+      value: ({ hardware }) => (hardware === null ? '-' : bytes(hardware.memoryBytes)),
+      wide: true,
+    },
+    {
+      title: 'GPUS',
+      value: ({ hardware }) => safe(hardware?.gpus.map(({ model }) => model).join(',') ?? '') || '-',
+      wide: true,
+    },
+    {
+      title: 'LABELS',
+      value: ({ labels }) =>
+        safe(
+          Object.entries(labels)
+            .map((pair) => pair.join('='))
+            .join(','),
+        ) || '-',
+      wide: true,
+    },
     { title: 'VERSION', value: ({ version }) => safe(version), wide: true },
   ];
 }

@@ -22,7 +22,10 @@ export interface OutputFlags {
 
 export function withConnection(command: Command): Command {
   return command
-    .option('--coordinator <address>', `host:port, several with commas (DIBS_ADDRESS; default ${DEFAULT_ADDRESS})`)
+    .option(
+      '--coordinator <address>',
+      `host:port, several with commas (DIBS_ADDRESS; default ${DEFAULT_ADDRESS})`,
+    )
     .option('--token-file <path>', 'file with the bearer token (DIBS_TOKEN_FILE, DIBS_TOKEN)')
     .option('--tls', 'connect with TLS, trusting the roots of the system')
     .option('--tls-ca <path>', 'PEM file with the root to trust; implies TLS')
@@ -30,13 +33,16 @@ export function withConnection(command: Command): Command {
 }
 
 export function withOutput(command: Command, formats: readonly Format[] = FORMATS): Command {
-  return command.addOption(new Option('-o, --output <format>', 'how to print').choices(formats).default('table'));
+  return command.addOption(
+    new Option('-o, --output <format>', 'how to print').choices(formats).default('table'),
+  );
 }
 
 /** Milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);
-  if (ms === undefined || ms === 0) throw new InvalidArgumentError('It is no duration such as 30s, 5m or 1h30m.');
+  if (ms === undefined || ms === 0)
+    throw new InvalidArgumentError('It is no duration such as 30s, 5m or 1h30m.');
   return ms;
 }
 
@@ -54,7 +60,10 @@ export function collect(text: string, before: readonly string[] | undefined): st
 }
 
 /** `name=value`, repeated, as an object. */
-export function collectPairs(text: string, before: Readonly<Record<string, string>> | undefined): Record<string, string> {
+export function collectPairs(
+  text: string,
+  before: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('It is no name=value.');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };

@@ -27,7 +27,10 @@ export async function withClient<Result>(
   const timer =
     timeout === undefined
       ? undefined
-      : setTimeout(() => deadline.abort(new TimeUpError(`Not done within ${formatDuration(timeout)}.`)), timeout);
+      : setTimeout(
+          () => deadline.abort(new TimeUpError(`Not done within ${formatDuration(timeout)}.`)),
+          timeout,
+        );
   const client = connect(io, flags);
   try {
     return await run({ client, signal: AbortSignal.any([io.interrupted, deadline.signal]) });

@@ -7,7 +7,11 @@ import type { OutputFlags } from './options.ts';
 import { printOne } from './output/print.ts';
 
 export function versionCommand(io: Io): Command {
-  const command = withOutput(new Command('version').description('print the version'), ['table', 'json', 'yaml']);
+  const command = withOutput(new Command('version').description('print the version'), [
+    'table',
+    'json',
+    'yaml',
+  ]);
   return command.action(({ output }: OutputFlags) => {
     const version = programVersion();
     const about = { version, node: process.versions.node, platform: `${process.platform}-${process.arch}` };

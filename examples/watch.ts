@@ -18,7 +18,8 @@ try {
     if (event.type === 'resync') continue;
     console.log(`${event.sequence} ${event.type} ${event.jobId ?? event.step ?? ''}`);
   }
-  for (const { name, succeeded, total } of progress.steps) console.log(`${name}: ${succeeded} of ${total} jobs`);
+  for (const { name, succeeded, total } of progress.steps)
+    console.log(`${name}: ${succeeded} of ${total} jobs`);
 } finally {
   client.close();
 }

@@ -62,7 +62,10 @@ async function demo(io: Io, options: DemoOptions): Promise<number> {
   });
   let starting: Promise<void> | undefined;
   try {
-    say(io, `Starting a Redis, a coordinator and ${AGENTS.length} agents: ${AGENTS.map(({ name, types }) => `${name} (${types})`).join(', ')}`);
+    say(
+      io,
+      `Starting a Redis, a coordinator and ${AGENTS.length} agents: ${AGENTS.map(({ name, types }) => `${name} (${types})`).join(', ')}`,
+    );
     starting = stack.start(signal);
     starting.catch(() => undefined);
     const samples = await prepareSamples(options);
@@ -77,7 +80,8 @@ async function demo(io: Io, options: DemoOptions): Promise<number> {
     }
     await stack.stop();
     const totalMs = performance.now() - startedAt;
-    for (const line of summaryText(result, totalMs, io.cwd)) (options.output === 'json' ? say : print)(io, line);
+    for (const line of summaryText(result, totalMs, io.cwd))
+      (options.output === 'json' ? say : print)(io, line);
     if (options.output === 'json') print(io, summaryJson(result, totalMs));
     return result.textEqual ? 0 : 1;
   } catch (error) {

@@ -15,7 +15,7 @@ import type { Outbox } from '../link/outbox.ts';
 import { UnackedCompletion } from '../link/unacked.ts';
 import type { UnackedCompletions } from '../link/unacked.ts';
 import { cancelReasonOf } from '../link/wire.ts';
-import type { CancelJob, CompletionAck, HeldJobReport, Offer, Welcome } from '../link/wire.ts';
+import type { CancelJob, CompletionAck, EmitAck, HeldJobReport, Offer, Welcome } from '../link/wire.ts';
 import type { ThroughputTally } from '../throughput/tally.ts';
 import { admit } from './admission.ts';
 import type { Refusal } from './admission.ts';
@@ -135,6 +135,10 @@ export class Claims {
       this.#wasted(ack.jobId, completion.result, ack.refused);
     }
     if (wasFull) this.#o.outbox.creditsChanged();
+  }
+
+  emitAcks(acks: readonly EmitAck[]): void {
+    for (const ack of acks) this.#reports.emitAcknowledged(ack, this.#held.get(ack.jobId));
   }
 
   /** A session begins: the coordinator says which jobs are still ours; we repeat what it may have missed. */
@@ -311,6 +315,7 @@ export class Claims {
 
   #forget(job: HeldJob): void {
     job.phase = 'over';
+    this.#reports.over(job);
     if (this.#held.get(job.jobId) === job) this.#held.delete(job.jobId);
     if (this.#held.size > 0) return;
     this.#idleSince = this.#o.now();

@@ -35,6 +35,7 @@ export class HeldJob implements JobHooks {
   /** Accept (and start) have been said in this session. */
   announced = false;
   running: RunningJob | undefined;
+  /** Batches of further jobs no ack has named yet. */
   emits: JobEmit[] | undefined;
 
   constructor(offer: Offer, receivedAt: number, port: HeldJobPort) {

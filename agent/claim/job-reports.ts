@@ -2,11 +2,11 @@
  * What is said about a held job while it runs: accepted, started, progress, chunks, further jobs.
  *
  * 1. Accept and start are said together where both are due; a start before the accept waits for it.
- * 2. Emits are kept with the job: the wire has no ack for them, so each session hears them again until the job's
- *    completion is acknowledged.
+ * 2. Emits are kept with the job until an ack names them: each session hears the others again, before the completion.
+ * 3. The executor's promise of an emit settles once: stored, refused, or the job is over.
  */
 import type { Outbox } from '../link/outbox.ts';
-import type { JobEmit } from '../link/wire.ts';
+import type { EmitAck, JobEmit } from '../link/wire.ts';
 import type { HeldJob, HeldJobPort } from './held-job.ts';
 
 /** Most bytes of one emit: more would not fit a message next to other things. */
@@ -15,6 +15,7 @@ const MAX_EMIT_BYTES = 8 * 1024 * 1024;
 export class JobReports implements HeldJobPort {
   readonly #outbox: Outbox;
   readonly #now: () => number;
+  readonly #waiting = new Map<HeldJob, Map<number, PromiseWithResolvers<void>>>();
 
   constructor(outbox: Outbox, now: () => number) {
     this.#outbox = outbox;
@@ -50,7 +51,33 @@ export class JobReports implements HeldJobPort {
     const emit = { jobId: job.jobId, token: job.token, batch, inputsJson };
     (job.emits ??= []).push(emit);
     this.#outbox.emitted(emit, bytes);
-    return Promise.resolve();
+    const settled = Promise.withResolvers<void>();
+    // An executor need not wait for it.
+    settled.promise.catch(() => undefined);
+    const waiting = this.#waiting.get(job);
+    if (waiting === undefined) this.#waiting.set(job, new Map([[batch, settled]]));
+    else waiting.set(batch, settled);
+    return settled.promise;
+  }
+
+  emitAcknowledged(ack: EmitAck, job: HeldJob | undefined): void {
+    if (job === undefined || job.token !== ack.token) return;
+    job.emits = job.emits?.filter((emit) => emit.batch !== ack.batch);
+    const waiting = this.#waiting.get(job);
+    const settled = waiting?.get(ack.batch);
+    if (waiting === undefined || settled === undefined) return;
+    waiting.delete(ack.batch);
+    if (waiting.size === 0) this.#waiting.delete(job);
+    if (ack.refused === '') settled.resolve();
+    else settled.reject(new Error(`emitJobs: refused (${ack.refused})`));
+  }
+
+  /** Nobody will hear of its emits any more (3). */
+  over(job: HeldJob): void {
+    const waiting = this.#waiting.get(job);
+    if (waiting === undefined) return;
+    this.#waiting.delete(job);
+    for (const settled of waiting.values()) settled.reject(new Error(`job ${job.jobId} is over`));
   }
 
   /** For a new session (2). */

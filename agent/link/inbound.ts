@@ -4,10 +4,11 @@
  * 1. Acks before cancels before offers: room is made before it is filled.
  */
 import type { HostLog as Log } from '../jobs/log.ts';
-import type { CancelJob, CompletionAck, Control, Down, Offer } from './wire.ts';
+import type { CancelJob, CompletionAck, Control, Down, EmitAck, Offer } from './wire.ts';
 
 export interface Inbound {
   acks(acks: readonly CompletionAck[]): void;
+  emitAcks(acks: readonly EmitAck[]): void;
   cancels(cancels: readonly CancelJob[]): void;
   offers(offers: readonly Offer[]): void;
   pause(paused: boolean): void;
@@ -16,6 +17,7 @@ export interface Inbound {
 
 export function dispatch(down: Down, to: Inbound, log: Log): void {
   if (down.acks.length > 0) to.acks(down.acks);
+  if (down.emitAcks.length > 0) to.emitAcks(down.emitAcks);
   if (down.cancels.length > 0) to.cancels(down.cancels);
   if (down.offers.length > 0) to.offers(down.offers);
   for (const { type, model, queuedCost } of down.preloads)

@@ -9,6 +9,7 @@ import type {
   Control__Output,
   CoordinatorMessage__Output,
   Drain__Output,
+  EmitAck__Output,
   Heartbeat__Output,
   HeldJob__Output,
   Hello__Output,
@@ -45,6 +46,7 @@ export type Welcome = Welcome__Output;
 export type Offer = Offer__Output;
 export type CompletionAck = CompletionAck__Output;
 export type CancelJob = CancelJob__Output;
+export type EmitAck = EmitAck__Output;
 export type PreloadHint = PreloadHint__Output;
 export type Control = Control__Output;
 

@@ -3,7 +3,6 @@
 // -c measures layouts of bench/layouts in turn with them, so that ratios hold on a noisy machine.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { Redis } from 'ioredis';
 import type { AcceptItem, ClaimAsk, CompleteItem, SubmitItem } from '../../coordinator/queue/items.ts';
 import { makeCell } from '../../coordinator/queue/keys.ts';
 import { Reads } from '../../coordinator/queue/reads.ts';
@@ -43,7 +42,7 @@ const cell = makeCell('dibs', 0, cellTag(0, 1));
 type Row = Record<string, number>;
 
 const server = await PrivateRedis.start();
-const redis = server.redis as unknown as Redis;
+const { redis } = server;
 const scripts = new ScriptRunner(redis);
 // For perf record -p.
 process.stderr.write(`redis-server ${/process_id:(\d+)/.exec(await redis.info('server'))?.[1]}\n`);
@@ -94,7 +93,7 @@ async function lifetime(batch: number): Promise<Row> {
   const flows = new Flows(cell, reads);
   const empty = await server.dataBytes();
   const submissions = Array.from({ length: count }, () =>
-    flows.submission({ steps: [{ type: 'echo', inputJson: json(200) }] } as never),
+    flows.submission({ steps: [{ type: 'echo', inputJson: json(200) }] }),
   );
   const submit = await phase(
     chunks(submissions, batch).map((group) => () => {
@@ -155,7 +154,7 @@ async function fanOut(): Promise<Row> {
   const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: (error) => (problem = error) });
   const empty = await server.dataBytes();
   const inputJson = JSON.stringify({ prompt: 'x'.repeat(34), i: { $ref: 'item' } });
-  const submission = flows.submission({ steps: [{ type: 'echo', inputJson, forEach: { itemsJson: String(fanJobs) } }] } as never);
+  const submission = flows.submission({ steps: [{ type: 'echo', inputJson, forEach: { itemsJson: String(fanJobs) } }] });
   const { items, blobs } = submitArgs([submission]);
   const emitted = await phase(
     [
@@ -166,7 +165,7 @@ async function fanOut(): Promise<Row> {
     ],
     1,
   );
-  if (problem !== undefined) throw problem;
+  if (problem !== undefined) throw new Error('the fan-out fails', { cause: problem });
   const waiting = await server.dataBytes();
   const claimed = await phase(
     Array.from({ length: 20 }, () => () => claim(64)),

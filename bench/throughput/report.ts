@@ -5,14 +5,16 @@ import type { ThroughputOptions } from './options.ts';
 import type { Tried, WorkerSetting } from './peer-side.ts';
 import type { SideSummary } from './summary.ts';
 
-/** Cores others may use before the rates of a run stop meaning much. */
-const QUIET_CORES = 0.2;
-
 export interface Report {
   readonly options: ThroughputOptions;
   readonly dibs: SideSummary | undefined;
   readonly peer: SideSummary | undefined;
   readonly ratioSpread: Spread | undefined;
+  /** Nobody else used the machine much during the rounds that count. */
+  readonly quiet: boolean;
+  readonly rounds: number;
+  /** Rounds made again because others used the machine. */
+  readonly leftOut: number;
   readonly setting: WorkerSetting | undefined;
   readonly tried: readonly Tried[];
   readonly redis: string;
@@ -35,7 +37,7 @@ export function jsonReport(report: Report): string {
     peer: peer?.perSecond.median ?? null,
     ratio: ratioOf(report) ?? null,
     unit: 'jobs/s',
-    rounds: options.rounds,
+    rounds: report.rounds,
     jobs: of(({ jobs }) => jobs),
     spread: { ...of(({ perSecond: { min, max } }) => [min, max]), ratio: ratioSpread ?? null },
     // CPU seconds per 1000 jobs.
@@ -50,7 +52,8 @@ export function jsonReport(report: Report): string {
     bottleneck: of(({ bottleneck }) => bottleneck),
     coresUsed: of((summary) => summary.cores),
     coresUsedByOthers: of(({ foreignCores }) => foreignCores),
-    quiet: isQuiet(report),
+    quiet: report.quiet,
+    roundsLeftOut: report.leftOut,
     agents: options.agents,
     isolation: options.isolation,
     window: options.window,
@@ -67,7 +70,7 @@ export function jsonReport(report: Report): string {
 export function tableReport(report: Report): string {
   const { options, dibs, peer, ratioSpread, setting, tried, redis, cores } = report;
   const lines = [
-    `No-op jobs, 200 B in, 200 B out, ${options.rounds} rounds in turn; ${cores} cores, Redis ${redis}, AOF everysec, ` +
+    `No-op jobs, 200 B in, 200 B out, ${report.rounds} rounds in turn; ${cores} cores, Redis ${redis}, AOF everysec, ` +
       `Node ${process.versions.node}`,
     `Dibs: 1 coordinator, ${options.agents} agents, ${options.isolation} executor, 1 consumer`,
   ];
@@ -87,7 +90,7 @@ export function tableReport(report: Report): string {
     lines.push('', `Dibs / BullMQ: ${ratio} (round by round ${median}, ${min} to ${max})`);
     lines.push(`CPU of a BullMQ job / CPU of a Dibs job: ${cpuRatioOf(report)}`);
   }
-  if (!isQuiet(report))
+  if (!report.quiet)
     lines.push('Other work was using this machine meanwhile: trust the ratios, not the rates.');
   return `${lines.join('\n')}\n`;
 }
@@ -115,10 +118,6 @@ function ratioOf({ dibs, peer }: Report): number | undefined {
 function cpuRatioOf({ dibs, peer }: Report): number | undefined {
   if (dibs === undefined || peer === undefined) return undefined;
   return significant(peer.cpuTotal / dibs.cpuTotal, 3);
-}
-
-function isQuiet({ dibs, peer }: Report): boolean {
-  return Math.max(dibs?.foreignCores ?? 0, peer?.foreignCores ?? 0) < QUIET_CORES;
 }
 
 function settingText({ workers, concurrency }: WorkerSetting): string {

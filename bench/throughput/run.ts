@@ -7,7 +7,8 @@
  *
  *   options.ts   what it can be told           round.ts     one measured round
  *   dibs-side.ts, peer-side.ts  the processes  warm-up.ts   until the code is compiled
- *   summary.ts   medians, bottleneck           report.ts    table and JSON
+ *   pairs.ts     which rounds count             summary.ts   medians, bottleneck
+ *   report.ts    table and JSON
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -18,6 +19,8 @@ import { nameProfiles } from '../support/profiles.ts';
 import { startDibs } from './dibs-side.ts';
 import { USAGE, throughputOptions } from './options.ts';
 import type { Side, ThroughputOptions } from './options.ts';
+import { measurePairs } from './pairs.ts';
+import type { CountedPairs } from './pairs.ts';
 import { startPeer } from './peer-side.ts';
 import type { PeerSystem } from './peer-side.ts';
 import { jsonReport, tableReport } from './report.ts';
@@ -64,41 +67,38 @@ async function measure(options: ThroughputOptions): Promise<Report> {
       say(`${side} is warm: ${Math.round(perSecond)} jobs/s`);
     }
 
-    const rounds: Record<Side, Round[]> = { dibs: [], peer: [] };
-    for (let number = 0; number < options.rounds; number++) {
-      // Whoever goes first changes, so that a machine that slows down or recovers favours neither.
-      const order = number % 2 === 0 ? options.sides : options.sides.toReversed();
-      for (const side of order) {
-        const count = jobs[side] as number;
-        const round = await runRound(systems[side] as SystemUnderTest, {
-          first: numbers.take(count),
-          jobs: count,
-          window,
-        });
-        rounds[side].push(round);
-        const others = round.foreignCores.toFixed(1);
-        say(
-          `round ${number + 1}, ${side}: ${Math.round(round.perSecond)} jobs/s (others used ${others} cores)`,
-        );
-      }
-    }
+    const counted = await measurePairs(options.rounds, options.sides, async (side, number) => {
+      const count = jobs[side] as number;
+      const ask = { first: numbers.take(count), jobs: count, window };
+      const round = await runRound(systems[side] as SystemUnderTest, ask);
+      const others = round.foreignCores.toFixed(1);
+      say(`round ${number}, ${side}: ${Math.round(round.perSecond)} jobs/s (others used ${others} cores)`);
+      return round;
+    });
     const pids = new Map((systems.dibs?.processes ?? []).map(({ pid, name }) => [pid, name]));
-    return { rounds, setting: peer?.setting, tried: peer?.tried ?? [], pids };
+    return { counted, setting: peer?.setting, tried: peer?.tried ?? [], pids };
   });
   if (options.profileTo !== undefined) await nameProfiles(options.profileTo, measured.pids);
 
-  const { rounds, setting, tried } = measured;
+  const { counted, setting, tried } = measured;
   const cores = availableParallelism();
   return {
     options,
-    dibs: rounds.dibs.length === 0 ? undefined : summarise(rounds.dibs, cores),
-    peer: rounds.peer.length === 0 ? undefined : summarise(rounds.peer, cores),
-    ratioSpread: ratios(rounds),
+    dibs: summarise(roundsOf(counted, 'dibs'), cores),
+    peer: summarise(roundsOf(counted, 'peer'), cores),
+    ratioSpread: ratios(counted.pairs),
+    quiet: counted.quiet,
+    rounds: counted.pairs.length,
+    leftOut: counted.leftOut,
     setting,
     tried,
     redis: (await findServerBinary()).version,
     cores,
   };
+}
+
+function roundsOf({ pairs }: CountedPairs, side: Side): Round[] {
+  return pairs.flatMap((pair) => pair[side] ?? []);
 }
 
 function say(line: string): void {

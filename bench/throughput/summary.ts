@@ -6,7 +6,7 @@
  */
 import { significant, spread } from '../support/spread.ts';
 import type { Spread } from '../support/spread.ts';
-import type { Side } from './options.ts';
+import type { Pair } from './pairs.ts';
 import type { Round } from './round.ts';
 
 /** A process near one core is the bottleneck; a machine near all its cores is one too. */
@@ -25,7 +25,9 @@ export interface SideSummary {
   readonly jobs: number;
 }
 
-export function summarise(rounds: readonly Round[], machineCores: number): SideSummary {
+/** Undefined without a round. */
+export function summarise(rounds: readonly Round[], machineCores: number): SideSummary | undefined {
+  if (rounds.length === 0) return undefined;
   const middle = (of: (round: Round) => number): number => spread(rounds.map(of)).median;
   const names = Object.keys(rounds[0]?.roles ?? {});
   const byName = (of: (round: Round, name: string) => number): Record<string, number> =>
@@ -71,13 +73,12 @@ export function bottleneckOf(
   return `all ${machineCores} cores busy; nearest ${role}`;
 }
 
-/** dibs / peer, round by round. */
-export function ratios(rounds: Readonly<Record<Side, readonly Round[]>>): Spread | undefined {
-  const pairs = rounds.dibs.flatMap((round, index) => {
-    const other = rounds.peer[index];
-    return other === undefined ? [] : [round.perSecond / other.perSecond];
-  });
-  if (pairs.length === 0) return undefined;
-  const { median, min, max } = spread(pairs);
+/** dibs / peer, round by round; undefined where only one side was measured. */
+export function ratios(pairs: readonly Pair[]): Spread | undefined {
+  const values = pairs.flatMap(({ dibs, peer }) =>
+    dibs === undefined || peer === undefined ? [] : [dibs.perSecond / peer.perSecond],
+  );
+  if (values.length === 0) return undefined;
+  const { median, min, max } = spread(values);
   return { median: significant(median, 3), min: significant(min, 3), max: significant(max, 3) };
 }

@@ -50,7 +50,9 @@ export async function checkListen(host: string, port: number, token: string | un
     await bound.promise;
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    throw taken ? new Error(`port ${port} is in use; stop what listens there or choose another with --listen`) : error;
+    throw taken
+      ? new Error(`port ${port} is in use; stop what listens there or choose another with --listen`)
+      : error;
   }
   server.close();
   return `${host === '' ? 'all addresses' : host}, port ${port === 0 ? '(a free one)' : port}, ${token === undefined ? 'no token needed' : 'token needed'}`;
@@ -73,7 +75,9 @@ async function checkRedis(url: string): Promise<string> {
   try {
     const policy = await settingOf(connection, 'maxmemory-policy');
     if (policy !== undefined && policy !== 'noeviction') {
-      throw new Error(`${describeTarget(target)} evicts keys (maxmemory-policy ${policy}); set it to noeviction`);
+      throw new Error(
+        `${describeTarget(target)} evicts keys (maxmemory-policy ${policy}); set it to noeviction`,
+      );
     }
     const append = await settingOf(connection, 'appendonly');
     const note = append === 'no' ? '; appendonly is off, so a crash of Redis loses work' : '';
@@ -84,8 +88,13 @@ async function checkRedis(url: string): Promise<string> {
 }
 
 /** Undefined where the server does not tell (managed ones forbid CONFIG). */
-async function settingOf(connection: Awaited<ReturnType<typeof connectRedis>>, name: string): Promise<string | undefined> {
+async function settingOf(
+  connection: Awaited<ReturnType<typeof connectRedis>>,
+  name: string,
+): Promise<string | undefined> {
   const answer: unknown = await connection.call('CONFIG', 'GET', name).catch(() => undefined);
   if (Array.isArray(answer)) return String(answer[1]);
-  return typeof answer === 'object' && answer !== null ? String((answer as Record<string, unknown>)[name]) : undefined;
+  return typeof answer === 'object' && answer !== null
+    ? String((answer as Record<string, unknown>)[name])
+    : undefined;
 }

@@ -26,7 +26,12 @@ export function coordinatorCommand(io: Io): Command {
   const start = settingsAsFlags(new Command('start'))
     .description('run a coordinator in the foreground; SIGTERM and Ctrl-C let calls under way finish')
     .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS))
-    .addOption(new Option('--log-format <format>', 'json lines or short ones; short on a terminal').choices(['json', 'short']))
+    .addOption(
+      new Option('--log-format <format>', 'json lines or short ones; short on a terminal').choices([
+        'json',
+        'short',
+      ]),
+    )
     .action((flags: Flags) => serve(io, flags));
   const check = settingsAsFlags(new Command('check'))
     .description('say whether a coordinator could start with this configuration, and what to do if not')

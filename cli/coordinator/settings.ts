@@ -38,10 +38,22 @@ export const coordinatorSettings = defineSettings({
     doc: 'Cells of a new key space; auto = one for a single Redis, several a master for a Cluster.',
   },
   heartbeatInterval: { schema: duration, default: '30s', doc: 'How often agents report.' },
-  lease: { schema: duration, default: '2m', doc: 'A held job without a sign of life for this long is stalled.' },
-  offerLease: { schema: duration, default: '15s', doc: 'An offer that is not accepted within this time goes back.' },
+  lease: {
+    schema: duration,
+    default: '2m',
+    doc: 'A held job without a sign of life for this long is stalled.',
+  },
+  offerLease: {
+    schema: duration,
+    default: '15s',
+    doc: 'An offer that is not accepted within this time goes back.',
+  },
   sweepInterval: { schema: duration, default: '1m', doc: 'How often stalled jobs are looked for.' },
-  maxRecoveries: { schema: wholeNumber(0, 100), default: 3, doc: 'Recoveries of a stalled job before it fails.' },
+  maxRecoveries: {
+    schema: wholeNumber(0, 100),
+    default: 3,
+    doc: 'Recoveries of a stalled job before it fails.',
+  },
 });
 
 type CoordinatorSettings = typeof coordinatorSettings;
@@ -62,7 +74,10 @@ export function loadCoordinatorSettings(
 }
 
 export function dataDirOf({ dataDir }: Config<CoordinatorSettings>['values'], env: Environment): string {
-  return dataDir ?? join(env['XDG_STATE_HOME'] ?? join(env['HOME'] ?? homedir(), '.local/state'), 'dibs/coordinator');
+  return (
+    dataDir ??
+    join(env['XDG_STATE_HOME'] ?? join(env['HOME'] ?? homedir(), '.local/state'), 'dibs/coordinator')
+  );
 }
 
 export function coordinatorConfig(
@@ -72,7 +87,10 @@ export function coordinatorConfig(
   const dataDir = dataDirOf(values, env);
   return {
     listen: values.listen,
-    redis: values.redisUrl === undefined ? { embedded: { folder: join(dataDir, 'redis') } } : { url: values.redisUrl },
+    redis:
+      values.redisUrl === undefined
+        ? { embedded: { folder: join(dataDir, 'redis') } }
+        : { url: values.redisUrl },
     dataDir,
     tokens: values.token?.split(/\s+/).filter((token) => token !== '') ?? [],
     namespace: values.namespace,

@@ -132,7 +132,8 @@ async function announce(
 /** Fails early and in words where the port is taken; a port of 0 stays. */
 async function freeAddress(given: string): Promise<string> {
   const parsed = listenAddress.safeParse(given);
-  if (!parsed.success) throw new UsageError(`--listen ${parsed.error.issues[0]?.message ?? 'is no address'}.`);
+  if (!parsed.success)
+    throw new UsageError(`--listen ${parsed.error.issues[0]?.message ?? 'is no address'}.`);
   const { host, port } = parsed.data;
   try {
     await checkListen(host, port, undefined);

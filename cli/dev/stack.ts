@@ -80,7 +80,8 @@ export class Stack {
     const wanted = new Set(this.#o.agents.map(({ name }) => name));
     for (;;) {
       const missing = new Set(wanted);
-      for await (const { name, status } of client.agents({ signal })) if (status === 'connected') missing.delete(name);
+      for await (const { name, status } of client.agents({ signal }))
+        if (status === 'connected') missing.delete(name);
       if (missing.size === 0) return;
       await pause(LOOK_MS, signal);
     }
@@ -180,7 +181,8 @@ export class Stack {
       args,
       ...(env === undefined ? {} : { env }),
       onLine: (source, line, stream) => (stream === 'stdout' ? onStdout(line) : onLog(source, line)),
-      onRestart: (source, why, waitMs) => onTrouble(`${source} ended (${why}); starting it again in ${waitMs} ms`, false),
+      onRestart: (source, why, waitMs) =>
+        onTrouble(`${source} ended (${why}); starting it again in ${waitMs} ms`, false),
       onGivenUp: (source, why) => {
         onGivenUp(why);
         onTrouble(`${source} ended (${why}) and cannot be started again`, true);

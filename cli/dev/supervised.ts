@@ -32,8 +32,14 @@ const QUICK_MS = 10_000;
 const MAX_QUICK_ENDS = 5;
 const FIRST_WAIT_MS = 250;
 const MAX_WAIT_MS = 10_000;
-const HOPELESS: readonly (number | null)[] = [ExitCode.USAGE, ExitCode.CREDENTIAL_REFUSED, ExitCode.BAD_CONFIG];
-const LIFELINE = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './lifeline.ts' : './lifeline.js', import.meta.url));
+const HOPELESS: readonly (number | null)[] = [
+  ExitCode.USAGE,
+  ExitCode.CREDENTIAL_REFUSED,
+  ExitCode.BAD_CONFIG,
+];
+const LIFELINE = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './lifeline.ts' : './lifeline.js', import.meta.url),
+);
 
 export class Supervised {
   readonly name: string;
@@ -76,7 +82,11 @@ export class Supervised {
       if (this.#child !== child) return;
       this.#child = undefined;
       ended.resolve();
-      this.#ended(code, signal === null ? `exit code ${code}` : signal, performance.now() - startedAt < QUICK_MS);
+      this.#ended(
+        code,
+        signal === null ? `exit code ${code}` : signal,
+        performance.now() - startedAt < QUICK_MS,
+      );
     });
   }
 

@@ -30,7 +30,8 @@ export function printOne(
   { name, lines }: { readonly name: string; readonly lines: (wide: boolean) => readonly string[] },
 ): void {
   if (format === 'name') print(io, name);
-  else if (format === 'table' || format === 'wide') for (const line of lines(format === 'wide')) print(io, line);
+  else if (format === 'table' || format === 'wide')
+    for (const line of lines(format === 'wide')) print(io, line);
   else printValue(io, format, value);
 }
 

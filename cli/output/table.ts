@@ -14,7 +14,11 @@ export interface Column<Row> {
 }
 
 /** Lines without a line feed; no rows give the titles alone. */
-export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], wide = false): string[] {
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  wide = false,
+): string[] {
   const shown = columns.filter((column) => wide || column.wide !== true);
   const cells = [shown.map(({ title }) => title), ...rows.map((row) => shown.map(({ value }) => value(row)))];
   const widths = shown.map((_, index) => Math.max(...cells.map((line) => width(line[index] ?? ''))));

@@ -41,7 +41,12 @@ export async function follow(
 ): Promise<void> {
   const tracks = followed.map(({ workflow, title }): Track => {
     const startedAt = workflow.createdAt?.getTime() ?? Date.now();
-    return { title: title ?? (workflow.name || workflow.id), progress: new WorkflowProgress(workflow), startedAt, endedAt: undefined };
+    return {
+      title: title ?? (workflow.name || workflow.id),
+      progress: new WorkflowProgress(workflow),
+      startedAt,
+      endedAt: undefined,
+    };
   });
   const painter = paint(io.color.stderr);
   const draw = (): string[] => tracks.flatMap((track) => drawTrack(track, io.columns(), painter));
@@ -64,17 +69,30 @@ export async function follow(
   }
 }
 
-function drawTrack({ title, progress, startedAt, endedAt }: Track, columns: number, painter: ReturnType<typeof paint>): string[] {
+function drawTrack(
+  { title, progress, startedAt, endedAt }: Track,
+  columns: number,
+  painter: ReturnType<typeof paint>,
+): string[] {
   const elapsedMs = Math.max(0, (endedAt ?? Date.now()) - startedAt);
-  return progressLines({ title, status: progress.status, steps: progress.steps, elapsedMs }, { columns, paint: painter });
+  return progressLines(
+    { title, status: progress.status, steps: progress.steps, elapsedMs },
+    { columns, paint: painter },
+  );
 }
 
 /** Starts and ends of steps; jobs would be too many. */
 function sayChange(io: Io, { title, progress }: Track, event: WatchEvent, several: boolean): void {
   const prefix = several ? `${title} ` : '';
-  if (event.type === 'resync') return say(io, `${prefix}the coordinator's store lost events; starting over from its state`);
+  if (event.type === 'resync')
+    return say(io, `${prefix}the coordinator's store lost events; starting over from its state`);
   if (event.jobId !== null || event.type === 'step.ready') return;
-  if (event.step === null) return say(io, `${prefix}${event.type}${event.reason === null ? '' : ` ${event.reason}`}`);
+  if (event.step === null)
+    return say(io, `${prefix}${event.type}${event.reason === null ? '' : ` ${event.reason}`}`);
   const step = progress.steps.find(({ name }) => name === event.step);
-  if (step !== undefined) say(io, `${prefix}${stepLine(step)}${event.reason === null ? '' : ` ${event.reason}: ${event.message ?? ''}`}`);
+  if (step !== undefined)
+    say(
+      io,
+      `${prefix}${stepLine(step)}${event.reason === null ? '' : ` ${event.reason}: ${event.message ?? ''}`}`,
+    );
 }

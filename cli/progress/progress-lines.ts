@@ -42,8 +42,13 @@ export function progressLines(drawn: Drawn, { columns, paint }: { columns: numbe
     const mark = MARKS[step.status] ?? (step.running > 0 ? '▶' : '·');
     const plain = `${cut(safe(step.name), names).padEnd(names)}  `;
     const drawnBar = barWidth >= MIN_BAR ? `${bar(step.fraction, barWidth)} ` : '';
-    const rest = cut(`${countText(step).padStart(counts)} ${note(step)}`, Math.max(0, columns - 5 - names - 2 - drawnBar.length));
-    lines.push(`  ${paintStatus(paint, step.status, mark)} ${plain}${paintStatus(paint, step.status, drawnBar)}${rest}`.trimEnd());
+    const rest = cut(
+      `${countText(step).padStart(counts)} ${note(step)}`,
+      Math.max(0, columns - 5 - names - 2 - drawnBar.length),
+    );
+    lines.push(
+      `  ${paintStatus(paint, step.status, mark)} ${plain}${paintStatus(paint, step.status, drawnBar)}${rest}`.trimEnd(),
+    );
   }
   if (steps.length > shown.length) lines.push(`    … and ${steps.length - shown.length} more steps`);
   return lines;
@@ -68,7 +73,13 @@ function note({ running, failed, status }: StepProgress): string {
 function mostTelling(steps: readonly StepProgress[]): readonly StepProgress[] {
   if (steps.length <= MAX_STEPS) return steps;
   const weight = ({ status, running }: StepProgress): number =>
-    status === 'failed' || status === 'expired' ? 0 : running > 0 || status === 'processing' ? 1 : status === 'succeeded' ? 3 : 2;
+    status === 'failed' || status === 'expired'
+      ? 0
+      : running > 0 || status === 'processing'
+        ? 1
+        : status === 'succeeded'
+          ? 3
+          : 2;
   const kept = new Set(steps.toSorted((a, b) => weight(a) - weight(b)).slice(0, MAX_STEPS));
   return steps.filter((step) => kept.has(step));
 }

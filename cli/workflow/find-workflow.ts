@@ -19,7 +19,8 @@ export async function findWorkflow(
   try {
     return await client.get(typed, { ...options, signal });
   } catch (error) {
-    const unknown = error instanceof DibsError && (error.code === Code.NOT_FOUND || error.code === Code.INVALID_ARGUMENT);
+    const unknown =
+      error instanceof DibsError && (error.code === Code.NOT_FOUND || error.code === Code.INVALID_ARGUMENT);
     if (!unknown) throw error;
   }
   const prefix = typed.startsWith('wf_') ? typed : `wf_${typed}`;
@@ -33,7 +34,9 @@ export async function findWorkflow(
   if (only === undefined) throw new NotFoundError(`There is no workflow "${typed}".`);
   if (others.length > 0) {
     const more = found.length > SHOWN ? `, and ${found.length - SHOWN} more` : '';
-    throw new UsageError(`"${typed}" is the beginning of ${found.length} workflows: ${found.slice(0, SHOWN).join(', ')}${more}.`);
+    throw new UsageError(
+      `"${typed}" is the beginning of ${found.length} workflows: ${found.slice(0, SHOWN).join(', ')}${more}.`,
+    );
   }
   return client.get(only, { ...options, signal });
 }

@@ -21,7 +21,11 @@ export interface LocalFile {
 
 export type Store = (file: LocalFile) => Promise<ArtifactReference>;
 
-export async function storeFiles<Value extends Json>(value: Value, folder: string, store: Store): Promise<Value> {
+export async function storeFiles<Value extends Json>(
+  value: Value,
+  folder: string,
+  store: Store,
+): Promise<Value> {
   const files = new Map<string, LocalFile>();
   const problems: string[] = [];
   collectFiles(value, '', folder, files, problems);
@@ -37,7 +41,11 @@ export async function storeFiles<Value extends Json>(value: Value, folder: strin
 }
 
 /** The reference the file will have, without storing it: for `--validate-only`. */
-export async function describeFile({ path, name = basename(path), mediaType = '' }: LocalFile): Promise<ArtifactReference> {
+export async function describeFile({
+  path,
+  name = basename(path),
+  mediaType = '',
+}: LocalFile): Promise<ArtifactReference> {
   const hash = createHash('sha256');
   let size = 0;
   for await (const data of createReadStream(path) as AsyncIterable<Buffer>) {
@@ -47,14 +55,24 @@ export async function describeFile({ path, name = basename(path), mediaType = ''
   return { $artifact: `sha256:${hash.digest('hex')}`, name, size, mediaType };
 }
 
-function collectFiles(value: Json, at: string, folder: string, files: Map<string, LocalFile>, problems: string[]): void {
+function collectFiles(
+  value: Json,
+  at: string,
+  folder: string,
+  files: Map<string, LocalFile>,
+  problems: string[],
+): void {
   if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) collectFiles(item, `${at}[${index}]`, folder, files, problems);
+    for (const [index, item] of value.entries())
+      collectFiles(item, `${at}[${index}]`, folder, files, problems);
   } else if (isJsonObject(value)) {
     const file = fileOf(value, folder);
-    if (file === 'wrong') problems.push(`${at || 'workflow'}: {"$file": "path"} takes name and mediaType besides, as texts.`);
+    if (file === 'wrong')
+      problems.push(`${at || 'workflow'}: {"$file": "path"} takes name and mediaType besides, as texts.`);
     else if (file !== undefined) files.set(keyOf(file), file);
-    else for (const [key, item] of Object.entries(value)) collectFiles(item, at === '' ? key : `${at}.${key}`, folder, files, problems);
+    else
+      for (const [key, item] of Object.entries(value))
+        collectFiles(item, at === '' ? key : `${at}.${key}`, folder, files, problems);
   }
 }
 
@@ -63,14 +81,22 @@ function replaceFiles(value: Json, folder: string, stored: ReadonlyMap<string, A
   if (!isJsonObject(value)) return value;
   const file = fileOf(value, folder);
   if (file !== undefined && file !== 'wrong') return { ...(stored.get(keyOf(file)) as ArtifactReference) };
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaceFiles(item, folder, stored)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, replaceFiles(item, folder, stored)]),
+  );
 }
 
 function fileOf(value: { [key: string]: Json }, folder: string): LocalFile | 'wrong' | undefined {
   if (!Object.hasOwn(value, '$file')) return undefined;
   const { $file, name, mediaType, ...others } = value;
   const optional = (field: Json | undefined): boolean => field === undefined || typeof field === 'string';
-  if (typeof $file !== 'string' || $file === '' || !optional(name) || !optional(mediaType) || Object.keys(others).length > 0) {
+  if (
+    typeof $file !== 'string' ||
+    $file === '' ||
+    !optional(name) ||
+    !optional(mediaType) ||
+    Object.keys(others).length > 0
+  ) {
     return 'wrong';
   }
   return {

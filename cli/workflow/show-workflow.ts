@@ -19,7 +19,11 @@ export function workflowColumns({ now, paint }: Omit<ShowOptions, 'wide'>): Colu
     { title: 'STATUS', value: ({ status }) => paintStatus(paint, status) },
     { title: 'STEPS', value: ({ counts }) => `${counts.succeeded}/${counts.total}`, align: 'right' },
     { title: 'AGE', value: ({ createdAt }) => age(createdAt, now), align: 'right' },
-    { title: 'TIME', value: ({ startedAt, completedAt }) => span(startedAt, completedAt, now), align: 'right' },
+    {
+      title: 'TIME',
+      value: ({ startedAt, completedAt }) => span(startedAt, completedAt, now),
+      align: 'right',
+    },
     { title: 'REASON', value: (workflow) => reasonOf(workflow) || '-', wide: true },
     { title: 'TAGS', value: ({ tags }) => safe(tags.join(',')) || '-', wide: true },
     { title: 'CREATED', value: ({ createdAt }) => createdAt?.toISOString() ?? '-', wide: true },
@@ -51,9 +55,21 @@ function stepColumns({ now, paint }: ShowOptions): Column<StepView>[] {
     { title: 'STEP', value: ({ name }) => safe(name) },
     { title: 'TYPE', value: ({ type }) => safe(type) },
     { title: 'STATUS', value: ({ status }) => paintStatus(paint, status) },
-    { title: 'JOBS', value: ({ jobsSucceeded, jobsTotal }) => (jobsTotal === 0 ? '-' : `${jobsSucceeded}/${jobsTotal}`), align: 'right' },
-    { title: 'PROGRESS', value: ({ progress }) => (progress === null ? '-' : `${Math.floor(progress * 100)}%`), align: 'right' },
-    { title: 'TIME', value: ({ startedAt, completedAt }) => span(startedAt, completedAt, now), align: 'right' },
+    {
+      title: 'JOBS',
+      value: ({ jobsSucceeded, jobsTotal }) => (jobsTotal === 0 ? '-' : `${jobsSucceeded}/${jobsTotal}`),
+      align: 'right',
+    },
+    {
+      title: 'PROGRESS',
+      value: ({ progress }) => (progress === null ? '-' : `${Math.floor(progress * 100)}%`),
+      align: 'right',
+    },
+    {
+      title: 'TIME',
+      value: ({ startedAt, completedAt }) => span(startedAt, completedAt, now),
+      align: 'right',
+    },
     { title: 'AFTER', value: ({ dependsOn }) => safe(dependsOn.join(',')) || '-', wide: true },
     { title: 'REASON', value: (step) => reasonOf(step) },
   ];
@@ -67,12 +83,24 @@ function jobColumns({ now, paint }: ShowOptions): Column<{ step: StepView; job: 
     { title: 'ATTEMPT', value: ({ job }) => String(job.attempt), align: 'right' },
     { title: 'AGENT', value: ({ job }) => job.agentId ?? '-' },
     { title: 'TIME', value: ({ job }) => span(job.startedAt, job.completedAt, now), align: 'right' },
-    { title: 'POSITION', value: ({ job }) => (job.queuePosition === null ? '-' : String(job.queuePosition)), align: 'right' },
+    {
+      title: 'POSITION',
+      value: ({ job }) => (job.queuePosition === null ? '-' : String(job.queuePosition)),
+      align: 'right',
+    },
     { title: 'REASON', value: ({ job }) => reasonOf(job) },
   ];
 }
 
-function reasonOf({ reason, message, failedStep = null }: { reason: string | null; message: string | null; failedStep?: string | null }): string {
+function reasonOf({
+  reason,
+  message,
+  failedStep = null,
+}: {
+  reason: string | null;
+  message: string | null;
+  failedStep?: string | null;
+}): string {
   if (reason === null) return '';
   const step = failedStep === null ? '' : ` at step ${safe(failedStep)}`;
   return `${reason}${step}${message === null || message === reason ? '' : `: ${safe(message)}`}`;

@@ -38,7 +38,8 @@ export function parseSpec(source: string, name: string): { [key: string]: Json }
     throw new UsageError(mistakes.join('\n'));
   }
   const value = document.toJS({ maxAliasCount: 100 }) as Json;
-  if (!isJsonObject(value)) throw new UsageError(`${name} holds no workflow: at its top stands an object with steps.`);
+  if (!isJsonObject(value))
+    throw new UsageError(`${name} holds no workflow: at its top stands an object with steps.`);
   return value;
 }
 
@@ -46,13 +47,20 @@ export function parseSpec(source: string, name: string): { [key: string]: Json }
 export function withSeconds(workflow: { [key: string]: Json }): WorkflowInput {
   const inSeconds = (fields: { [key: string]: Json }, names: readonly string[]): { [key: string]: Json } =>
     Object.fromEntries(
-      Object.entries(fields).map(([key, value]) => [key, names.includes(key) && typeof value === 'number' ? `${value}s` : value]),
+      Object.entries(fields).map(([key, value]) => [
+        key,
+        names.includes(key) && typeof value === 'number' ? `${value}s` : value,
+      ]),
     );
   const { steps } = workflow;
   return {
     ...inSeconds(workflow, ['timeout', 'retention']),
     ...(Array.isArray(steps)
-      ? { steps: steps.map((step) => (isJsonObject(step) ? inSeconds(step, ['timeout', 'queueTimeout']) : step)) }
+      ? {
+          steps: steps.map((step) =>
+            isJsonObject(step) ? inSeconds(step, ['timeout', 'queueTimeout']) : step,
+          ),
+        }
       : {}),
   } as unknown as WorkflowInput;
 }

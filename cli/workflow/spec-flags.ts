@@ -22,7 +22,10 @@ type Fields = { [key: string]: Json };
 
 /** The workflow of `--type` and its companions. */
 export function specFromFlags(io: Io, { type, input, forEach, retries, priority }: SpecFlags): Fields {
-  if (type === undefined) throw new UsageError('Name a file with the workflow, "-" for standard input, or a step type with --type.');
+  if (type === undefined)
+    throw new UsageError(
+      'Name a file with the workflow, "-" for standard input, or a step type with --type.',
+    );
   const step: Fields = { type };
   if (input !== undefined) step['input'] = jsonOption(io, '--input', input);
   if (forEach !== undefined) step['forEach'] = { items: jsonOption(io, '--for-each', forEach) };
@@ -33,19 +36,26 @@ export function specFromFlags(io: Io, { type, input, forEach, retries, priority 
 
 /** Refuses step flags beside a file, where nobody could say which step they mean. */
 export function assertNoStepFlags(flags: SpecFlags): void {
-  const given = (['type', 'input', 'forEach', 'retries', 'priority'] as const).filter((name) => flags[name] !== undefined);
-  if (given.length > 0) throw new UsageError(`--${given[0] === 'forEach' ? 'for-each' : given[0]} describes a step; a file has its own.`);
+  const given = (['type', 'input', 'forEach', 'retries', 'priority'] as const).filter(
+    (name) => flags[name] !== undefined,
+  );
+  if (given.length > 0)
+    throw new UsageError(
+      `--${given[0] === 'forEach' ? 'for-each' : given[0]} describes a step; a file has its own.`,
+    );
 }
 
 /** Name, tags and arguments of the flags win over those of the file. `--artifact` becomes `{"$file": …}`. */
 export function overlay(io: Io, workflow: Fields, { name, tag, arg = {}, artifact = {} }: SpecFlags): Fields {
   const result: Fields = { ...workflow };
   if (name !== undefined) result['name'] = name;
-  if (tag !== undefined) result['tags'] = [...new Set([...(Array.isArray(workflow['tags']) ? workflow['tags'] : []), ...tag])];
+  if (tag !== undefined)
+    result['tags'] = [...new Set([...(Array.isArray(workflow['tags']) ? workflow['tags'] : []), ...tag])];
   const values: Fields = {};
   for (const [key, value] of Object.entries(arg)) values[key] = argument(value);
   for (const [key, path] of Object.entries(artifact)) values[key] = { $file: resolve(io.cwd, path) };
-  if (Object.keys(values).length > 0) result['arguments'] = { ...(workflow['arguments'] as Fields | undefined), ...values };
+  if (Object.keys(values).length > 0)
+    result['arguments'] = { ...(workflow['arguments'] as Fields | undefined), ...values };
   return result;
 }
 

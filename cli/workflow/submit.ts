@@ -41,7 +41,9 @@ export function submitCommand(io: Io): Command {
     .option('--type <type>', 'submit one step of this type instead of a file')
     .option('--input <json>', "the step's input: JSON or @file")
     .option('--for-each <json>', 'a job for each item: a list, a number, or @file')
-    .addOption(new Option('--retries <n>', 'further attempts after a failed one').argParser(wholeNumber(0, 100)))
+    .addOption(
+      new Option('--retries <n>', 'further attempts after a failed one').argParser(wholeNumber(0, 100)),
+    )
     .addOption(new Option('--priority <band>', 'scheduling band').choices(['low', 'normal', 'high']))
     .option('--name <name>', 'name for people')
     .option('--tag <tag>', 'tag to list by; may be repeated', collect)
@@ -61,10 +63,17 @@ async function submit(session: Session, io: Io, file: string | undefined, flags:
   const { client, signal } = session;
   const validateOnly = flags.validateOnly === true;
   const workflow = await readWorkflow(client, io, file, flags, signal);
-  const options = { signal, validateOnly, ...(flags.requestId === undefined ? {} : { requestId: flags.requestId }) };
+  const options = {
+    signal,
+    validateOnly,
+    ...(flags.requestId === undefined ? {} : { requestId: flags.requestId }),
+  };
   const { workflow: made, duplicate } = await client.submit(workflow, options);
   if (validateOnly) {
-    say(io, `The workflow is valid: ${workflow.steps.length} ${workflow.steps.length === 1 ? 'step' : 'steps'}.`);
+    say(
+      io,
+      `The workflow is valid: ${workflow.steps.length} ${workflow.steps.length === 1 ? 'step' : 'steps'}.`,
+    );
     if (flags.output === 'json' || flags.output === 'yaml') printWorkflow(io, flags.output, made);
     return;
   }
@@ -87,7 +96,9 @@ async function readWorkflow(
 ): Promise<WorkflowInput> {
   if (file !== undefined) assertNoStepFlags(flags);
   const { workflow, folder } =
-    file === undefined ? { workflow: specFromFlags(io, flags), folder: io.cwd } : await readSpecFile(io, file);
+    file === undefined
+      ? { workflow: specFromFlags(io, flags), folder: io.cwd }
+      : await readSpecFile(io, file);
   const whole = overlay(io, workflow, flags);
   toWorkflowSpec(withSeconds(whole));
   const store = flags.validateOnly === true ? describeFile : storeIn(client, io, signal);
@@ -101,4 +112,3 @@ function storeIn(client: DibsClient, io: Io, signal: AbortSignal): Parameters<ty
     return client.artifacts.put(path, { ...about, signal });
   };
 }
-

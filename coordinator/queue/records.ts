@@ -23,7 +23,7 @@ type Form = 'B' | 'H' | 'I4' | 'I6' | 'i4' | 'd' | 'Bs' | 'Hs' | 'I4s';
 type Fields = readonly (readonly [name: string, form: Form])[];
 
 /** Head of a workflow. */
-const HEAD_FIELDS = [
+export const HEAD_FIELDS = [
   ['ver', 'I4'], // rises with every decision
   ['facts', 'I4'], // rises with every fact that may need a decision
   ['state', 'B'], // workflow state
@@ -50,7 +50,7 @@ const HEAD_FIELDS = [
 ] as const satisfies Fields;
 
 /** One step behind a head, or in a chunk field. */
-const STEP_FIELDS = [
+export const STEP_FIELDS = [
   ['state', 'B'],
   ['needs', 'I4'], // dependencies that are not done
   ['total', 'i4'], // jobs the fan-out has, -1 = not known yet
@@ -69,7 +69,7 @@ const STEP_FIELDS = [
 ] as const satisfies Fields;
 
 /** One job. */
-const JOB_FIELDS = [
+export const JOB_FIELDS = [
   ['state', 'B'],
   ['hold', 'B'], // 0 free, 1 offered, 2 accepted
   ['band', 'B'], // 0 low, 1 normal, 2 high

@@ -17,7 +17,12 @@ const SKY_TOP: Color = [38, 62, 112];
 const SKY_LOW: Color = [246, 178, 122];
 const CLOUD: Color = [255, 214, 190];
 const SUN: Color = [255, 240, 205];
-const RIDGES: readonly { readonly base: number; readonly rise: number; readonly scale: number; readonly color: Color }[] = [
+const RIDGES: readonly {
+  readonly base: number;
+  readonly rise: number;
+  readonly scale: number;
+  readonly color: Color;
+}[] = [
   { base: 0.5, rise: 0.2, scale: 2.2, color: [126, 122, 158] },
   { base: 0.56, rise: 0.17, scale: 3.6, color: [82, 84, 120] },
   { base: 0.62, rise: 0.13, scale: 6.1, color: [44, 54, 78] },
@@ -27,7 +32,10 @@ const SHORE = 0.66;
 export function drawLandscape(width: number, height: number): Picture {
   const data = new Uint8Array(width * height * 3);
   const tops = RIDGES.map((ridge, layer) =>
-    Float32Array.from({ length: width }, (_, x) => ridge.base - ridge.rise * fbm((x / width) * ridge.scale + 17 * layer, layer * 9.7, 5)),
+    Float32Array.from(
+      { length: width },
+      (_, x) => ridge.base - ridge.rise * fbm((x / width) * ridge.scale + 17 * layer, layer * 9.7, 5),
+    ),
   );
   for (let y = 0; y < height; y++) {
     const v = y / height;
@@ -35,7 +43,8 @@ export function drawLandscape(width: number, height: number): Picture {
       const color = v < SHORE ? land(x, v, width, tops) : water(x, v, width, tops);
       const grain = (hash(x, y) - 0.5) * 9;
       const at = (y * width + x) * 3;
-      for (let channel = 0; channel < 3; channel++) data[at + channel] = clampByte((color[channel] ?? 0) + grain);
+      for (let channel = 0; channel < 3; channel++)
+        data[at + channel] = clampByte((color[channel] ?? 0) + grain);
     }
   }
   return { width, height, data };

@@ -47,7 +47,9 @@ function vocabulary(random: () => number): string[] {
   const words = new Set(COMMON.split(' '));
   while (words.size < RARE_WORDS) {
     const count = 2 + Math.floor(random() * 3);
-    words.add(Array.from({ length: count }, () => syllables[Math.floor(random() * syllables.length)]).join(''));
+    words.add(
+      Array.from({ length: count }, () => syllables[Math.floor(random() * syllables.length)]).join(''),
+    );
   }
   return [...words];
 }

@@ -24,13 +24,23 @@ export class DemoUsageError extends Error {
 /** Throws a CommanderError after `--help` or a wrong flag. */
 export function parseOptions(args: readonly string[]): DemoOptions {
   const program = new Command('npm run demo --')
-    .description('Two workflows on three agents: a photo enlarged in eight parts, and a long text counted in parallel.')
+    .description(
+      'Two workflows on three agents: a photo enlarged in eight parts, and a long text counted in parallel.',
+    )
     .option('--image <file>', 'photo to enlarge; default a landscape that is drawn for the purpose')
     .option('--text <file>', 'text to count; default six megabytes of made-up prose')
     .option('--out <folder>', 'where results go', 'demo-output')
-    .addOption(new Option('--factor <n>', 'how much the photo is enlarged').argParser(numberFrom(2, 8)).default(3))
-    .addOption(new Option('--parts <n>', 'parts the text is split into').argParser(numberFrom(1, 1_000)).default(8))
-    .addOption(new Option('-o, --output <format>', 'json: one object as the last line').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--factor <n>', 'how much the photo is enlarged').argParser(numberFrom(2, 8)).default(3),
+    )
+    .addOption(
+      new Option('--parts <n>', 'parts the text is split into').argParser(numberFrom(1, 1_000)).default(8),
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'json: one object as the last line')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
     .option('--verbose', 'show what the coordinator and the agents log')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'demo: ')) });

@@ -60,7 +60,10 @@ export async function runDemo(
   const sheet = outputOf<{ image: ArtifactReference; width: number; height: number }>(enlarged, 'sheet');
   const sheetPath = join(out, 'contact-sheet.png');
   await client.artifacts.download(sheet.image, sheetPath, { signal });
-  const count = outputOf<{ histogram: ArtifactReference; words: number; lines: number; bytes: number }>(counted, 'merge');
+  const count = outputOf<{ histogram: ArtifactReference; words: number; lines: number; bytes: number }>(
+    counted,
+    'merge',
+  );
   const countPath = join(out, 'word-count.json');
   await client.artifacts.download(count.histogram, countPath, { signal });
 
@@ -68,7 +71,8 @@ export async function runDemo(
   const alone = await countFile(samples.text);
   const expected = Buffer.from(histogramJson(alone.histogram));
   const oneProcessMs = performance.now() - startedAt;
-  const sameTotals = alone.words === count.words && alone.lines === count.lines && alone.bytes === count.bytes;
+  const sameTotals =
+    alone.words === count.words && alone.lines === count.lines && alone.bytes === count.bytes;
   const textEqual = sameTotals && expected.equals(await readFile(countPath));
 
   const outputs: [string, string][] = [
@@ -77,7 +81,9 @@ export async function runDemo(
   ];
   return {
     workflows: [enlarged, counted],
-    files: await Promise.all(outputs.map(async ([path, what]) => ({ path, bytes: (await stat(path)).size, what }))),
+    files: await Promise.all(
+      outputs.map(async ([path, what]) => ({ path, bytes: (await stat(path)).size, what })),
+    ),
     jobsByAgent: await countJobs(client, [enlarged, counted], signal),
     words: count.words,
     textEqual,

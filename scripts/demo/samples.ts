@@ -24,7 +24,9 @@ export async function prepareSamples({ image, text, out }: DemoOptions): Promise
 
 async function drawPhoto(path: string): Promise<string> {
   const { data, width, height } = drawLandscape(PHOTO.width, PHOTO.height);
-  await sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 92 }).toFile(path);
+  await sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 92 })
+    .toFile(path);
   return path;
 }
 

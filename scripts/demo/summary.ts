@@ -13,7 +13,12 @@ export function summaryJson(result: DemoResult, totalMs: number): string {
       status: workflow.status,
       durationMs: durationOf(workflow),
       jobs: workflow.steps.reduce((sum, { jobsSucceeded }) => sum + jobsSucceeded, 0),
-      steps: workflow.steps.map(({ name, type, status, jobsTotal }) => ({ name, type, status, jobs: jobsTotal })),
+      steps: workflow.steps.map(({ name, type, status, jobsTotal }) => ({
+        name,
+        type,
+        status,
+        jobs: jobsTotal,
+      })),
     })),
     agents: result.jobsByAgent,
     files: result.files.map(({ path, bytes: size }) => ({ path, bytes: size })),
@@ -37,7 +42,9 @@ export function summaryText(result: DemoResult, totalMs: number, cwd: string): s
       : '       The count DIFFERS from that of one process. That is a bug.',
     `Jobs:  ${jobs.join(' · ')}`,
     '',
-    ...result.files.map(({ path, bytes: size, what }) => `${relative(cwd, path) || path}  (${bytes(size)}): ${what}`),
+    ...result.files.map(
+      ({ path, bytes: size, what }) => `${relative(cwd, path) || path}  (${bytes(size)}): ${what}`,
+    ),
     '',
     `All of it in ${formatDuration(totalMs)}: one Redis, one coordinator, three agents, started and stopped.`,
   ];

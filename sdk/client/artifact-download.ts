@@ -26,7 +26,11 @@ export interface GetArtifactOptions {
 export type ArtifactName = ArtifactReference | string;
 
 /** A byte stream; ends with ArtifactCorruptError when the bytes are not those of the id. */
-export function getArtifact(connection: Connection, which: ArtifactName, options: GetArtifactOptions = {}): Readable {
+export function getArtifact(
+  connection: Connection,
+  which: ArtifactName,
+  options: GetArtifactOptions = {},
+): Readable {
   return Readable.from(bytesOf(connection, artifactId(which), options.signal), { objectMode: false });
 }
 
@@ -48,7 +52,11 @@ export async function downloadArtifact(
   }
 }
 
-async function* bytesOf(connection: Connection, id: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+async function* bytesOf(
+  connection: Connection,
+  id: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
   const patience = new Patience(connection.options.reconnectMs);
   const hash = createHash('sha256');
   let offset = 0;
@@ -88,5 +96,8 @@ async function* bytesOf(connection: Connection, id: string, signal: AbortSignal 
 function artifactId(which: ArtifactName): string {
   const id = typeof which === 'string' ? which : which.$artifact;
   if (/^sha256:[0-9a-f]{64}$/.test(id)) return id;
-  throw new DibsError('INVALID_REQUEST', `"${id}" is not an artifact's id: those are "sha256:" and 64 hex digits.`);
+  throw new DibsError(
+    'INVALID_REQUEST',
+    `"${id}" is not an artifact's id: those are "sha256:" and 64 hex digits.`,
+  );
 }

@@ -10,7 +10,11 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { ArtifactRef__Output, PutArtifactRequest__Output, PutArtifactResponse__Output } from '../../proto/gen/index.ts';
+import type {
+  ArtifactRef__Output,
+  PutArtifactRequest__Output,
+  PutArtifactResponse__Output,
+} from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import { fromServiceError } from '../../runtime/grpc-errors.ts';
 import type { Connection, Endpoint } from './connection.ts';
@@ -103,7 +107,8 @@ async function upload(
     }
     if (!settled.signal.aborted) call.end();
     const { ref } = await answer.promise;
-    if (ref === null) throw new DibsError('INTERNAL', 'The coordinator stored the artifact without naming it.');
+    if (ref === null)
+      throw new DibsError('INTERNAL', 'The coordinator stored the artifact without naming it.');
     const expected = `sha256:${hash.digest('hex')}`;
     if (ref.id !== expected) throw new ArtifactCorruptError(expected, ref.id);
     return { $artifact: ref.id, name: ref.name, size: ref.size, mediaType: ref.mediaType };

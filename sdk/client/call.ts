@@ -2,7 +2,8 @@
  * One unary call: deadline, retries where a repeat is harmless, and the error as a `DibsError`.
  *
  * Invariants: a call that is not idempotent is sent once; all attempts together stay within one deadline; after an
- * UNAVAILABLE the next attempt goes to the next address.
+ * UNAVAILABLE the next attempt goes to the next address. A restarting coordinator is waited for; one that never answered
+ * is given up after a second.
  */
 import type grpc from '@grpc/grpc-js';
 import { fromServiceError } from '../../runtime/grpc-errors.ts';
@@ -11,7 +12,8 @@ import type { Connection, Endpoint } from './connection.ts';
 import { isUnavailable } from './errors.ts';
 import { pause } from './pause.ts';
 
-const ATTEMPTS = 4;
+/** While no coordinator has ever answered: the address is likelier wrong than the coordinator away. */
+const FIRST_ATTEMPTS = 4;
 
 export interface CallOptions {
   /** Default: the client's `callTimeoutMs`. */
@@ -40,12 +42,15 @@ export async function callOnce<Response>(
     plan.signal?.throwIfAborted();
     const endpoint = connection.endpoint();
     try {
-      return await send(endpoint, start, deadline, plan.signal);
+      const response = await send(endpoint, start, deadline, plan.signal);
+      connection.reached = true;
+      return response;
     } catch (error) {
       if (!isUnavailable(error) || connection.closed) throw error;
       connection.moveOn(endpoint);
       const waitMs = Math.max(backoffMs(attempt, Math.random()), error.retryAfterMs ?? 0);
-      const spent = attempt + 1 >= ATTEMPTS || Date.now() + waitMs >= deadline;
+      const hopeless = !connection.reached && attempt + 1 >= FIRST_ATTEMPTS;
+      const spent = hopeless || Date.now() + waitMs >= deadline;
       if (!plan.idempotent || spent) throw error;
       await pause(waitMs, plan.signal);
     }

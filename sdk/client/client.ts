@@ -24,7 +24,13 @@ import type { SubmitStream } from './submit-stream.ts';
 import type { AgentView, QueueView, WorkflowView } from './views.ts';
 import { watchWorkflow } from './watch.ts';
 import type { WatchOptions } from './watch.ts';
-import { cancelWorkflow, getWorkflow, listWorkflows, submitWorkflow, waitForWorkflow } from './workflow-calls.ts';
+import {
+  cancelWorkflow,
+  getWorkflow,
+  listWorkflows,
+  submitWorkflow,
+  waitForWorkflow,
+} from './workflow-calls.ts';
 import type {
   CancelOptions,
   GetOptions,
@@ -81,7 +87,8 @@ export function createClient(options: ClientOptions = {}): DibsClient {
     submitMany: (workflows, manyOptions) => submitMany(connection, workflows, manyOptions),
     openSubmitStream: () => openSubmitStream(connection),
     submitAndGetOutput: (workflow, outputOptions) => submitAndGetOutput(connection, workflow, outputOptions),
-    submitAndGetOutputs: (workflow, outputOptions) => submitAndGetOutputs(connection, workflow, outputOptions),
+    submitAndGetOutputs: (workflow, outputOptions) =>
+      submitAndGetOutputs(connection, workflow, outputOptions),
     watch: (workflowId, watchOptions) => watchWorkflow(connection, workflowId, watchOptions),
     wait: (workflowId, waitOptions) => waitForWorkflow(connection, workflowId, waitOptions),
     get: (workflowId, getOptions) => getWorkflow(connection, workflowId, getOptions),

@@ -24,6 +24,8 @@ export class Connection {
   readonly #open = new Map<string, Endpoint>();
   #current = 0;
   #closed = false;
+  /** Some coordinator has answered: one that is gone now is likely to come back. */
+  reached = false;
 
   constructor(options: ResolvedOptions) {
     this.options = options;

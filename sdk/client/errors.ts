@@ -76,7 +76,10 @@ const RECONNECT: ReadonlySet<number> = new Set([
 ]);
 
 function failureSentence(workflow: WorkflowView): string {
-  const step = workflow.failedStep === null ? undefined : workflow.steps.find(({ name }) => name === workflow.failedStep);
+  const step =
+    workflow.failedStep === null
+      ? undefined
+      : workflow.steps.find(({ name }) => name === workflow.failedStep);
   const at = workflow.failedStep === null ? '' : ` at step "${workflow.failedStep}"`;
   const why = step?.message ?? workflow.message ?? workflow.reason ?? 'no reason was given';
   const code = step?.reason ?? workflow.reason;

@@ -34,7 +34,9 @@ export function wholeNumber(value: unknown, path: string, reading: Reading): num
 }
 
 export function flag(value: unknown, path: string, reading: Reading): boolean | undefined {
-  return typeof value === 'boolean' ? value : wrong(reading, path, `must be true or false, not ${kindOf(value)}`);
+  return typeof value === 'boolean'
+    ? value
+    : wrong(reading, path, `must be true or false, not ${kindOf(value)}`);
 }
 
 export function texts(value: unknown, path: string, reading: Reading): string[] | undefined {
@@ -56,7 +58,10 @@ export function oneOf<Names extends Readonly<Record<string, number>>>(
 
 export function duration(value: unknown, path: string, reading: Reading): number | undefined {
   const ms = typeof value === 'string' || typeof value === 'number' ? durationMs(value) : undefined;
-  return ms ?? wrong(reading, path, `must be a duration such as "30s", "10m" or "PT10M", not ${JSON.stringify(value)}`);
+  return (
+    ms ??
+    wrong(reading, path, `must be a duration such as "30s", "10m" or "PT10M", not ${JSON.stringify(value)}`)
+  );
 }
 
 export function size(value: unknown, path: string, reading: Reading): number | undefined {
@@ -77,14 +82,22 @@ export function json(value: unknown, path: string, reading: Reading): string | u
 
 /** An object, as JSON text. */
 export function jsonObject(value: unknown, path: string, reading: Reading): string | undefined {
-  return isObject(value) ? json(value, path, reading) : wrong(reading, path, `must be an object, not ${kindOf(value)}`);
+  return isObject(value)
+    ? json(value, path, reading)
+    : wrong(reading, path, `must be an object, not ${kindOf(value)}`);
 }
 
 /** The same word apart from case, `_`, `-` and `$`: `depends_on` for `dependsOn`. */
 export function unknownKey(key: string, known: readonly string[], path: string, reading: Reading): void {
   const bare = (word: string): string => word.replace(/[_\-$]/g, '').toLowerCase();
   const meant = known.find((word) => bare(word) === bare(key));
-  wrong(reading, path, meant === undefined ? `is not known; known are ${known.join(', ')}` : `is not known; did you mean ${meant}?`);
+  wrong(
+    reading,
+    path,
+    meant === undefined
+      ? `is not known; known are ${known.join(', ')}`
+      : `is not known; did you mean ${meant}?`,
+  );
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -95,5 +108,9 @@ export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (value === undefined) return 'nothing';
-  return typeof value === 'object' ? 'an object' : typeof value === 'function' ? 'a function' : JSON.stringify(String(value));
+  return typeof value === 'object'
+    ? 'an object'
+    : typeof value === 'function'
+      ? 'a function'
+      : JSON.stringify(String(value));
 }

@@ -15,7 +15,8 @@ export async function* listQueues(
     const request = { pageSize: 0, pageToken };
     const page = await callOnce<ListQueuesResponse__Output>(
       connection,
-      ({ operator }, options, callback) => operator.listQueues(request, connection.metadata, options, callback),
+      ({ operator }, options, callback) =>
+        operator.listQueues(request, connection.metadata, options, callback),
       { idempotent: true, ...call },
     );
     for (const queue of page.queues) yield readQueue(queue);
@@ -32,7 +33,8 @@ export async function* listAgents(
     const request = { pageSize: 0, pageToken };
     const page = await callOnce<ListAgentsResponse__Output>(
       connection,
-      ({ operator }, options, callback) => operator.listAgents(request, connection.metadata, options, callback),
+      ({ operator }, options, callback) =>
+        operator.listAgents(request, connection.metadata, options, callback),
       { idempotent: true, ...call },
     );
     for (const agent of page.agents) yield readAgent(agent);

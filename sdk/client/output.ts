@@ -50,7 +50,8 @@ async function submitAndSucceed(
     ...(waiting.signal === undefined ? {} : { signal: waiting.signal }),
   };
   const { workflow: submitted } = await submitWorkflow(connection, input, submitting);
-  const left = timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, timeoutMs - (Date.now() - startedAt)) };
+  const left =
+    timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, timeoutMs - (Date.now() - startedAt)) };
   const workflow = await waitForWorkflow(connection, submitted.id, { ...waiting, ...left });
   if (workflow.status !== 'succeeded') throw new WorkflowFailedError(workflow);
   return workflow;
@@ -58,6 +59,7 @@ async function submitAndSucceed(
 
 function named(steps: readonly StepView[], name: string): StepView {
   const step = steps.find((candidate) => candidate.name === name);
-  if (step === undefined) throw new TypeError(`The workflow has no step "${name}"; it has ${steps.map((s) => s.name).join(', ')}.`);
+  if (step === undefined)
+    throw new TypeError(`The workflow has no step "${name}"; it has ${steps.map((s) => s.name).join(', ')}.`);
   return step;
 }

@@ -13,7 +13,15 @@ import type {
 import { isJsonObject, parseJson } from '../common/json.ts';
 import type { Json } from '../common/json.ts';
 import { parseState, stateName } from '../common/states.ts';
-import type { AgentView, Explained, JobView, QueueView, StepView, WorkflowResult, WorkflowView } from './views.ts';
+import type {
+  AgentView,
+  Explained,
+  JobView,
+  QueueView,
+  StepView,
+  WorkflowResult,
+  WorkflowView,
+} from './views.ts';
 
 const FAIL_MODES = ['fail_fast', 'fail_fast', 'continue', 'best_effort'] as const;
 const PRIORITIES = ['normal', 'low', 'normal', 'high'] as const;

@@ -29,5 +29,7 @@ export function args(path?: string, fallback?: Json): Ref {
 
 /** True for an object that is a reference. */
 export function isRef(value: unknown): value is Ref {
-  return typeof value === 'object' && value !== null && typeof (value as { $ref?: unknown }).$ref === 'string';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { $ref?: unknown }).$ref === 'string'
+  );
 }

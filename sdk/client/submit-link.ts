@@ -158,7 +158,9 @@ export class SubmitLink<Tag> {
     stream.on('error', (error: grpc.ServiceError) => this.#lost(stream, endpoint, fromServiceError(error)));
     stream.on('end', () => {
       // A failed call ends too, just before its error: let that one speak.
-      setImmediate(() => this.#lost(stream, endpoint, new DibsError('DRAINING', 'The coordinator closed the stream.')));
+      setImmediate(() =>
+        this.#lost(stream, endpoint, new DibsError('DRAINING', 'The coordinator closed the stream.')),
+      );
     });
     this.#flush();
   }
@@ -248,7 +250,11 @@ function sizeOf(workflow: WireSpec): number {
   let chars = 256 + (workflow.argumentsJson?.length ?? 0) + (workflow.stateJson?.length ?? 0);
   chars += workflow.metadataJson?.length ?? 0;
   for (const step of workflow.steps ?? []) {
-    chars += 64 + (step.inputJson?.length ?? 0) + (step.forEach?.itemsJson?.length ?? 0) + (step.metadataJson?.length ?? 0);
+    chars +=
+      64 +
+      (step.inputJson?.length ?? 0) +
+      (step.forEach?.itemsJson?.length ?? 0) +
+      (step.metadataJson?.length ?? 0);
   }
   return chars;
 }

@@ -79,7 +79,8 @@ export async function* submitMany(
   );
 
   const iterator = iteratorOf(source);
-  const room = (): boolean => !exhausted && failure === undefined && link.size + outcomes.length < maxInFlight;
+  const room = (): boolean =>
+    !exhausted && failure === undefined && link.size + outcomes.length < maxInFlight;
   let index = 0;
   const add = (item: SubmitManyItem): void => {
     const own = 'workflow' in item;

@@ -79,7 +79,8 @@ export function openSubmitStream(connection: Connection): SubmitStream {
     },
     async result(requestId) {
       const tag = results.get(requestId);
-      if (tag === undefined) throw new TypeError(`No result was asked for with the request id "${requestId}".`);
+      if (tag === undefined)
+        throw new TypeError(`No result was asked for with the request id "${requestId}".`);
       if (tag.outcome === undefined) return (tag.end ??= Promise.withResolvers<TerminalResult>()).promise;
       results.delete(requestId);
       if (tag.outcome instanceof Error) throw tag.outcome;

@@ -71,7 +71,8 @@ export async function getWorkflow(
   const timeoutMs = waitMs + (call.timeoutMs ?? connection.options.callTimeoutMs);
   const answer = await callOnce<GetWorkflowResponse__Output>(
     connection,
-    ({ workflows }, options, callback) => workflows.getWorkflow(request, connection.metadata, options, callback),
+    ({ workflows }, options, callback) =>
+      workflows.getWorkflow(request, connection.metadata, options, callback),
     { idempotent: true, ...call, timeoutMs },
   );
   return readWorkflow(present(answer.workflow));
@@ -98,7 +99,12 @@ export async function waitForWorkflow(
     const waitMs = Math.max(0, Math.min(LONG_POLL_MS, deadline - askedAt));
     let pauseMs: number | undefined;
     try {
-      const workflow = await getWorkflow(connection, workflowId, { includeJobs, omitOutputs, waitMs, signal });
+      const workflow = await getWorkflow(connection, workflowId, {
+        includeJobs,
+        omitOutputs,
+        waitMs,
+        signal,
+      });
       if (isTerminalStatus(workflow.status)) return workflow;
       patience.succeeded();
       pauseMs = Math.max(0, Math.min(POLL_FLOOR_MS, waitMs) - (Date.now() - askedAt));

@@ -17,7 +17,10 @@ import type { Reading } from './fields.ts';
 import { isRef } from './refs.ts';
 import type { FailModeName, PriorityName, WorkflowInput } from './workflow-input.ts';
 
-const FAIL_MODES = { fail_fast: 1, continue: 2, best_effort: 3 } as const satisfies Record<FailModeName, number>;
+const FAIL_MODES = { fail_fast: 1, continue: 2, best_effort: 3 } as const satisfies Record<
+  FailModeName,
+  number
+>;
 const PRIORITIES = { low: 1, normal: 2, high: 3 } as const satisfies Record<PriorityName, number>;
 
 /** The wire's message; absent fields are left out. */
@@ -37,7 +40,8 @@ type Readers<Target> = Readonly<Record<string, Reader<Target>>>;
 const WORKFLOW: Readers<Spec> = {
   name: (spec, value, path, reading) => set(spec, 'name', field.text(value, path, reading)),
   steps: (spec, value, path, reading) => set(spec, 'steps', readSteps(value, path, reading)),
-  arguments: (spec, value, path, reading) => set(spec, 'argumentsJson', field.jsonObject(value, path, reading)),
+  arguments: (spec, value, path, reading) =>
+    set(spec, 'argumentsJson', field.jsonObject(value, path, reading)),
   tags: (spec, value, path, reading) => set(spec, 'tags', field.texts(value, path, reading)),
   metadata: (spec, value, path, reading) => set(spec, 'metadataJson', field.jsonObject(value, path, reading)),
   state: (spec, value, path, reading) => set(spec, 'stateJson', field.json(value, path, reading)),
@@ -58,7 +62,8 @@ const STEP: Readers<Step> = {
   priority: (step, value, path, reading) =>
     set(step, 'priority', field.oneOf(value, PRIORITIES, path, reading)),
   timeout: (step, value, path, reading) => set(step, 'timeoutMs', field.duration(value, path, reading)),
-  queueTimeout: (step, value, path, reading) => set(step, 'queueTimeoutMs', field.duration(value, path, reading)),
+  queueTimeout: (step, value, path, reading) =>
+    set(step, 'queueTimeoutMs', field.duration(value, path, reading)),
   retries: (step, value, path, reading) => set(step, 'retries', field.wholeNumber(value, path, reading)),
   cost: (step, value, path, reading) => set(step, 'cost', field.number(value, path, reading)),
   requirement: (step, value, path, reading) =>
@@ -79,7 +84,9 @@ const REQUIREMENT: Readers<Requirement> = {
   },
   alternatives: (target, value, path, reading) => {
     if (!Array.isArray(value)) return void field.wrong(reading, path, 'must be a list of objects');
-    target.alternatives = value.map((need, index) => readObject(NEED, {}, need, `${path}[${index}]`, reading));
+    target.alternatives = value.map((need, index) =>
+      readObject(NEED, {}, need, `${path}[${index}]`, reading),
+    );
   },
 };
 
@@ -100,9 +107,13 @@ export function toWorkflowSpec(workflow: WorkflowInput): WireSpec {
   }
   if (reading.problems.length > 0) {
     const { length } = reading.problems;
-    throw new DibsError('INVALID_WORKFLOW', `The workflow has ${length === 1 ? 'a mistake' : `${length} mistakes`}.`, {
-      problems: reading.problems,
-    });
+    throw new DibsError(
+      'INVALID_WORKFLOW',
+      `The workflow has ${length === 1 ? 'a mistake' : `${length} mistakes`}.`,
+      {
+        problems: reading.problems,
+      },
+    );
   }
   return spec;
 }
@@ -150,11 +161,21 @@ function readForEach(value: unknown, path: string, reading: Reading): ForEach | 
 }
 
 function readItems(value: unknown, path: string, reading: Reading): string | undefined {
-  const ok = Array.isArray(value) || isRef(value) || (typeof value === 'number' && Number.isSafeInteger(value));
-  if (!ok) return field.wrong(reading, path, `must be a list, a whole number or a {"$ref": …}, not ${field.kindOf(value)}`);
+  const ok =
+    Array.isArray(value) || isRef(value) || (typeof value === 'number' && Number.isSafeInteger(value));
+  if (!ok)
+    return field.wrong(
+      reading,
+      path,
+      `must be a list, a whole number or a {"$ref": …}, not ${field.kindOf(value)}`,
+    );
   return field.json(value, path, reading);
 }
 
-function set<Target, Key extends keyof Target>(target: Target, key: Key, value: Target[Key] | undefined): void {
+function set<Target, Key extends keyof Target>(
+  target: Target,
+  key: Key,
+  value: Target[Key] | undefined,
+): void {
   if (value !== undefined) target[key] = value;
 }

@@ -19,7 +19,10 @@ describe('dibs dev', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'dv-'));
-    dev = startProc('cli/dibs.ts', { args: ['dev', '--listen', '127.0.0.1:0', '--agents', '2', '--data-dir', folder], cwd: folder });
+    dev = startProc('cli/dibs.ts', {
+      args: ['dev', '--listen', '127.0.0.1:0', '--agents', '2', '--data-dir', folder],
+      cwd: folder,
+    });
     [address] = await dev.line(ADDRESS, { timeoutMs: 60_000 });
     client = createClient({ address });
   });
@@ -49,32 +52,56 @@ describe('dibs dev', () => {
   });
 
   it('serves the whole command line', async () => {
-    const submitted = await output('cli/dibs.ts', 'workflow', 'submit', '--type', 'value.echo', '--input', '{"a":1}', '--watch', '-o', 'json');
-    const events = submitted.split('\n').map((line) => JSON.parse(line) as { type: string; workflowId: string });
+    const submitted = await output(
+      'cli/dibs.ts',
+      'workflow',
+      'submit',
+      '--type',
+      'value.echo',
+      '--input',
+      '{"a":1}',
+      '--watch',
+      '-o',
+      'json',
+    );
+    const events = submitted
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; workflowId: string });
     expect(events.at(-1)?.type).toBe('workflow.succeeded');
     const id = events[0]?.workflowId ?? '';
-    expect(JSON.parse(await output('cli/dibs.ts', 'workflow', 'get', id.slice(0, 14), '-o', 'json'))).toMatchObject({ id, steps: [{ output: { a: 1 } }] });
-    expect(await output('cli/dibs.ts', 'agent', 'list')).toMatch(/agent-1 +connected[\s\S]*agent-2 +connected/);
+    expect(
+      JSON.parse(await output('cli/dibs.ts', 'workflow', 'get', id.slice(0, 14), '-o', 'json')),
+    ).toMatchObject({ id, steps: [{ output: { a: 1 } }] });
+    expect(await output('cli/dibs.ts', 'agent', 'list')).toMatch(
+      /agent-1 +connected[\s\S]*agent-2 +connected/,
+    );
     expect(await output('cli/dibs.ts', 'queue', 'list', '-o', 'name')).toContain('value.echo');
   });
 
   it('brings a crashed coordinator back at the same address, and a watch goes on over it', async () => {
-    const { workflow } = await client.submit({ steps: [{ type: 'nobody.has.it', name: 'x' }], allowUnknownTypes: true });
+    const { workflow } = await client.submit({
+      steps: [{ type: 'nobody.has.it', name: 'x' }],
+      allowUnknownTypes: true,
+    });
     const types: string[] = [];
+    let canceling: Promise<unknown> | undefined;
     for await (const { type } of client.watch(workflow.id)) {
       types.push(type);
       if (type !== 'job.queued') continue;
       const coordinator = startedBy(dev.pid, '').find(({ command }) => command.includes('coordinator start'));
       process.kill(coordinator?.pid ?? 0, 'SIGKILL');
       await dev.line(/coordinator ended \(SIGKILL\); starting it again/);
-      void client.cancel(workflow.id).catch(() => client.cancel(workflow.id, { timeoutMs: 20_000 }));
+      canceling = client.cancel(workflow.id, { timeoutMs: 60_000 });
     }
+    expect(await canceling).toMatchObject({ status: 'canceled' });
     expect(types.at(-1)).toBe('workflow.canceled');
     expect(new Set(types).size).toBe(types.length);
   });
 
   it('refuses a port that is taken', async () => {
-    await using second = startProc('cli/dibs.ts', { args: ['dev', '--listen', address, '--data-dir', `${folder}2`] });
+    await using second = startProc('cli/dibs.ts', {
+      args: ['dev', '--listen', address, '--data-dir', `${folder}2`],
+    });
     await second.exitsWith(2);
     expect(second.output).toContain('is in use');
   });

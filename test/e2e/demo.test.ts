@@ -8,7 +8,13 @@ import { startProc } from '../support/proc.ts';
 import type { Proc } from '../support/proc.ts';
 
 interface Summary {
-  readonly workflows: readonly { id: string; name: string; status: string; durationMs: number; jobs: number }[];
+  readonly workflows: readonly {
+    id: string;
+    name: string;
+    status: string;
+    durationMs: number;
+    jobs: number;
+  }[];
   readonly agents: Readonly<Record<string, number>>;
   readonly files: readonly { path: string; bytes: number }[];
   readonly textEqual: boolean;
@@ -23,13 +29,16 @@ describe('the demo', () => {
     folder = await mkdtemp(join(tmpdir(), 'dd-'));
   });
   afterEach(async () => {
-    await rm(folder, { recursive: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   /** Its temporary files go to a folder that must be empty in the end. */
   async function demo(...args: string[]): Promise<Proc> {
     const temporary = await mkdtemp(join(folder, 't'));
-    return startProc('scripts/demo.ts', { args: ['--out', join(folder, 'out'), ...args], env: { TMPDIR: temporary } });
+    return startProc('scripts/demo.ts', {
+      args: ['--out', join(folder, 'out'), ...args],
+      env: { TMPDIR: temporary },
+    });
   }
 
   async function leftovers(): Promise<string[]> {
@@ -57,7 +66,7 @@ describe('the demo', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it('takes the user\'s own files', async () => {
+  it("takes the user's own files", async () => {
     const image = join(folder, 'own.png');
     const text = join(folder, 'own.txt');
     await sharp({ create: { width: 80, height: 40, channels: 3, background: '#336699' } }).toFile(image);
@@ -66,7 +75,12 @@ describe('the demo', () => {
     await proc.exitsWith(0, 60_000);
     expect(proc.output).toContain('600 words counted in 3 parts');
     expect(proc.output).toContain('equals that of one process');
-    expect(JSON.parse(await readFile(join(folder, 'out/word-count.json'), 'utf8'))).toEqual({ be: 200, not: 100, or: 100, to: 200 });
+    expect(JSON.parse(await readFile(join(folder, 'out/word-count.json'), 'utf8'))).toEqual({
+      be: 200,
+      not: 100,
+      or: 100,
+      to: 200,
+    });
     expect((await readdir(join(folder, 'out'))).sort()).toEqual(['contact-sheet.png', 'word-count.json']);
     expect(await leftovers()).toEqual([]);
   });

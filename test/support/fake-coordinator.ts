@@ -108,6 +108,7 @@ export class FakeSession {
   receive(up: Up): void {
     this.completions.push(...up.completed);
     if (this.autoAck && up.completed.length > 0) this.ack(...up.completed);
+    if (this.autoAck && up.emitted.length > 0) this.ackEmits(...up.emitted);
     this.messages.push(up);
   }
 
@@ -121,6 +122,12 @@ export class FakeSession {
 
   ack(...completions: { jobId: string; token: string; refused?: string }[]): void {
     this.send({ acks: completions.map(({ jobId, token, refused = '' }) => ({ jobId, token, refused })) });
+  }
+
+  ackEmits(...emits: { jobId: string; token: string; batch: number; refused?: string }[]): void {
+    this.send({
+      emitAcks: emits.map(({ jobId, token, batch, refused = '' }) => ({ jobId, token, batch, refused })),
+    });
   }
 
   cancel(jobId: string, reason = 'user', token = tokenOf(jobId)): void {

@@ -17,7 +17,13 @@ export interface FakeIoOptions {
 }
 
 export function fakeIo(options: FakeIoOptions = {}): FakeIo {
-  const { stdin = '', env = {}, cwd = process.cwd(), live = false, interrupted = new AbortController().signal } = options;
+  const {
+    stdin = '',
+    env = {},
+    cwd = process.cwd(),
+    live = false,
+    interrupted = new AbortController().signal,
+  } = options;
   const out = new Collected();
   const err = new Collected();
   return {

@@ -113,8 +113,9 @@ describe('a running job', () => {
     first.offer({ jobId: 'job_1' });
     const job = await host.job('job_1');
     job.hooks.started();
-    await job.hooks.emitJobs(1, ['1']);
-    await first.named('started', 'job_1');
+    first.autoAck = false;
+    const stored = job.hooks.emitJobs(1, ['1']);
+    await first.named('emitted', 'job_1');
     first.fail();
     const second = await coordinator.session(1);
     expect(second.hello.held).toMatchObject([
@@ -123,6 +124,7 @@ describe('a running job', () => {
     const { started, emitted } = await second.named('started', 'job_1');
     expect(started[0]?.ageMs).toBeLessThan(0);
     expect(emitted).toMatchObject([{ jobId: 'job_1', batch: 1, inputsJson: ['1'] }]);
+    await stored;
     job.succeed();
     await second.completion('job_1');
     expect(job.canceled).toEqual([]);

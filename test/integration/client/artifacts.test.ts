@@ -36,7 +36,11 @@ describe('artifacts', () => {
     });
     const path = join(folder, 'b.txt');
     await writeFile(path, bytes);
-    expect(await client.artifacts.put(path)).toMatchObject({ $artifact: id, name: 'b.txt', mediaType: 'text/plain' });
+    expect(await client.artifacts.put(path)).toMatchObject({
+      $artifact: id,
+      name: 'b.txt',
+      mediaType: 'text/plain',
+    });
     async function* pieces(): AsyncGenerator<Uint8Array> {
       yield bytes.subarray(0, 1_000_001);
       yield bytes.subarray(1_000_001);
@@ -90,8 +94,12 @@ describe('artifacts', () => {
     expect(Buffer.compare(await readFile(path), bytes)).toBe(0);
 
     server.store.artifacts.set(id, { bytes: Buffer.from('other'), name: '', mediaType: '' });
-    await expect(client.artifacts.download(id, join(folder, 'bad'))).rejects.toBeInstanceOf(ArtifactCorruptError);
-    await expect(client.artifacts.download(`sha256:${'0'.repeat(64)}`, join(folder, 'none'))).rejects.toMatchObject({
+    await expect(client.artifacts.download(id, join(folder, 'bad'))).rejects.toBeInstanceOf(
+      ArtifactCorruptError,
+    );
+    await expect(
+      client.artifacts.download(`sha256:${'0'.repeat(64)}`, join(folder, 'none')),
+    ).rejects.toMatchObject({
       reason: 'ARTIFACT_NOT_FOUND',
     });
     expect(await readdir(folder)).toEqual(['deep']);

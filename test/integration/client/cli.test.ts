@@ -17,7 +17,10 @@ describe('dibs against a coordinator', () => {
   beforeEach(async () => {
     server = await FakeWorkflowServer.start();
     folder = await mkdtemp(join(tmpdir(), 'dibs-cli-'));
-    await writeFile(join(folder, 'flow.yaml'), 'name: demo\nsteps:\n  - {type: value.echo, name: only, timeout: 5, input: {photo: {$file: p.jpg}}}\n');
+    await writeFile(
+      join(folder, 'flow.yaml'),
+      'name: demo\nsteps:\n  - {type: value.echo, name: only, timeout: 5, input: {photo: {$file: p.jpg}}}\n',
+    );
     await writeFile(join(folder, 'p.jpg'), 'pixels');
   });
   afterEach(async () => {
@@ -25,33 +28,62 @@ describe('dibs against a coordinator', () => {
     await rm(folder, { recursive: true });
   });
 
-  async function run(args: string[], options: FakeIoOptions = {}): Promise<{ code: number; out: string; err: string }> {
+  async function run(
+    args: string[],
+    options: FakeIoOptions = {},
+  ): Promise<{ code: number; out: string; err: string }> {
     const io = fakeIo({ cwd: folder, env: { DIBS_ADDRESS: server.address }, ...options });
     const code = await runCli(args, io);
     await new Promise(setImmediate);
     return { code, out: io.out(), err: io.err() };
   }
 
-  const endNext = (...[status, outcome, step]: [Parameters<typeof server.store.end>[1], { reason: string; message: string }?, string?]): void => {
+  const endNext = (
+    ...[status, outcome, step]: [
+      Parameters<typeof server.store.end>[1],
+      { reason: string; message: string }?,
+      string?,
+    ]
+  ): void => {
     server.store.once('stored', (id: string) => {
       const stored = server.store.get(id);
       server.store.add(stored, { type: 'step.started', state: State.processing, step: 'only' });
-      server.store.add(stored, { type: 'job.succeeded', state: State.succeeded, step: 'only', jobId: 'job_1', agentId: 'agent_1' });
+      server.store.add(stored, {
+        type: 'job.succeeded',
+        state: State.succeeded,
+        step: 'only',
+        jobId: 'job_1',
+        agentId: 'agent_1',
+      });
       server.store.end(id, status, outcome, step);
     });
   };
 
   it('submits a file: the id on standard output, the named file stored', async () => {
-    const { code, out, err } = await run(['workflow', 'submit', 'flow.yaml', '--tag', 'x', '--request-id', 'r1']);
+    const { code, out, err } = await run([
+      'workflow',
+      'submit',
+      'flow.yaml',
+      '--tag',
+      'x',
+      '--request-id',
+      'r1',
+    ]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const stored = server.store.get(out.trim());
     expect(stored.spec.tags).toEqual(['x']);
     expect(stored.spec.steps[0]).toMatchObject({ timeoutMs: 5_000 });
-    expect(JSON.parse(stored.spec.steps[0]?.inputJson ?? '')).toMatchObject({ photo: { name: 'p.jpg', size: 6, mediaType: 'image/jpeg' } });
+    expect(JSON.parse(stored.spec.steps[0]?.inputJson ?? '')).toMatchObject({
+      photo: { name: 'p.jpg', size: 6, mediaType: 'image/jpeg' },
+    });
     expect(server.store.artifacts.size).toBe(1);
 
     const again = await run(['workflow', 'submit', 'flow.yaml', '--tag', 'x', '--request-id', 'r1']);
-    expect(again).toMatchObject({ code: 0, out, err: 'The request id was used before; this is the workflow made then.\n' });
+    expect(again).toMatchObject({
+      code: 0,
+      out,
+      err: 'The request id was used before; this is the workflow made then.\n',
+    });
     expect((await run(['workflow', 'submit', '--type', 'other', '--request-id', 'r1'])).code).toBe(6);
   });
 
@@ -59,7 +91,10 @@ describe('dibs against a coordinator', () => {
     const piped = await run(['workflow', 'submit', '-', '-o', 'json'], { stdin: '{"steps":[{"type":"a"}]}' });
     expect(JSON.parse(piped.out)).toMatchObject({ status: 'unassigned', steps: [{ type: 'a' }] });
     const flags = await run(['workflow', 'submit', '--type', 'a', '--input', '{"n":1}', '-o', 'name']);
-    expect(server.store.get(flags.out.trim()).spec.steps[0]).toMatchObject({ type: 'a', inputJson: '{"n":1}' });
+    expect(server.store.get(flags.out.trim()).spec.steps[0]).toMatchObject({
+      type: 'a',
+      inputJson: '{"n":1}',
+    });
   });
 
   it('checks only, and stores nothing', async () => {
@@ -69,10 +104,15 @@ describe('dibs against a coordinator', () => {
   });
 
   it('prints every problem and ends with 1', async () => {
-    await writeFile(join(folder, 'bad.yaml'), 'steps:\n  - {typo: a}\n  - {type: b, retries: many, input: {f: {$file: p.jpg}}}\n');
+    await writeFile(
+      join(folder, 'bad.yaml'),
+      'steps:\n  - {typo: a}\n  - {type: b, retries: many, input: {f: {$file: p.jpg}}}\n',
+    );
     const { code, out, err } = await run(['workflow', 'submit', 'bad.yaml']);
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(/^steps\[0\]\.typo: INVALID_VALUE: .*\nsteps\[0\]\.type: REQUIRED: .*\nsteps\[1\]\.retries: INVALID_VALUE: .*\ndibs: /);
+    expect(err).toMatch(
+      /^steps\[0\]\.typo: INVALID_VALUE: .*\nsteps\[0\]\.type: REQUIRED: .*\nsteps\[1\]\.retries: INVALID_VALUE: .*\ndibs: /,
+    );
     expect(server.store.artifacts.size).toBe(0);
   });
 
@@ -87,7 +127,9 @@ describe('dibs against a coordinator', () => {
 
   it('redraws bars on a terminal', async () => {
     endNext('succeeded');
-    const { err, out } = await run(['workflow', 'submit', 'flow.yaml', '--wait', '-o', 'json'], { live: true });
+    const { err, out } = await run(['workflow', 'submit', 'flow.yaml', '--wait', '-o', 'json'], {
+      live: true,
+    });
     expect(err).toMatch(/✓ demo {2}succeeded .*\n.*only .*█+ 1\/1\n$/);
     expect(JSON.parse(out)).toMatchObject({ status: 'succeeded', steps: [{ output: { n: 0 } }] });
   });
@@ -107,8 +149,16 @@ describe('dibs against a coordinator', () => {
     endNext('succeeded');
     const json = await run(['workflow', 'submit', 'flow.yaml', '--watch', '-o', 'json']);
     expect(json.err).toBe('');
-    const events = json.out.trimEnd().split('\n').map((line) => JSON.parse(line) as { type: string; at: string });
-    expect(events.map(({ type }) => type)).toEqual(['workflow.created', 'step.started', 'job.succeeded', 'workflow.succeeded']);
+    const events = json.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; at: string });
+    expect(events.map(({ type }) => type)).toEqual([
+      'workflow.created',
+      'step.started',
+      'job.succeeded',
+      'workflow.succeeded',
+    ]);
     expect(events[0]?.at).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
     const [id] = [...server.store.workflows.keys()];
     const lines = await run(['workflow', 'watch', id ?? '']);
@@ -128,13 +178,22 @@ describe('dibs against a coordinator', () => {
   it('lists, cancels and waits', async () => {
     await run(['workflow', 'submit', 'flow.yaml', '--tag', 'a']);
     await run(['workflow', 'submit', '--type', 'b', '--name', 'other']);
-    expect((await run(['workflow', 'list'])).out).toMatch(/^ID +NAME +STATUS .*\nwf_00000002 +other +unassigned .*\nwf_00000001 +demo .*\n$/);
+    expect((await run(['workflow', 'list'])).out).toMatch(
+      /^ID +NAME +STATUS .*\nwf_00000002 +other +unassigned .*\nwf_00000001 +demo .*\n$/,
+    );
     expect((await run(['workflow', 'list', '--tag', 'a', '-o', 'name'])).out).toBe('wf_00000001\n');
-    expect(JSON.parse((await run(['workflow', 'list', '-o', 'json', '--limit', '1'])).out)).toMatchObject([{ id: 'wf_00000002' }]);
-    expect((await run(['workflow', 'cancel', '00000001', '--reason', 'enough'])).out).toMatch(/^reason +CANCELED_BY_USER: enough$/m);
+    expect(JSON.parse((await run(['workflow', 'list', '-o', 'json', '--limit', '1'])).out)).toMatchObject([
+      { id: 'wf_00000002' },
+    ]);
+    expect((await run(['workflow', 'cancel', '00000001', '--reason', 'enough'])).out).toMatch(
+      /^reason +CANCELED_BY_USER: enough$/m,
+    );
     expect((await run(['workflow', 'cancel', '00000001'])).code).toBe(6);
     expect((await run(['workflow', 'wait', '00000001'])).code).toBe(9);
-    expect((await run(['workflow', 'wait', '00000002', '--timeout', '50ms']))).toMatchObject({ code: 124, out: '' });
+    expect(await run(['workflow', 'wait', '00000002', '--timeout', '50ms'])).toMatchObject({
+      code: 124,
+      out: '',
+    });
   });
 
   it('stops waiting on Ctrl-C', async () => {
@@ -148,7 +207,9 @@ describe('dibs against a coordinator', () => {
 
   it('lists queues and agents', async () => {
     expect((await run(['queue', 'list'])).out).toMatch(/^QUEUE +WAITING .*\nvalue\.echo +3 +1\.5s +1\n$/);
-    expect((await run(['agent', 'list', '-o', 'wide'])).out).toMatch(/^agent_1 +box +connected +2\/4 .* zone=a +0\.1\.0$/m);
+    expect((await run(['agent', 'list', '-o', 'wide'])).out).toMatch(
+      /^agent_1 +box +connected +2\/4 .* zone=a +0\.1\.0$/m,
+    );
     expect((await run(['agent', 'list', '-o', 'yaml'])).out).toContain('labels:\n    zone: a\n');
   });
 
@@ -160,7 +221,9 @@ describe('dibs against a coordinator', () => {
     const got = await run(['artifact', 'get', put.out, '--out', '.']);
     expect(got).toMatchObject({ code: 0, out: '' });
     expect(await readFile(join(folder, 'p.jpg'), 'utf8')).toBe('pixels');
-    expect((await run(['artifact', 'put', '-', '--name', 'x.txt', '-o', 'name'], { stdin: 'hello' })).out).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+    expect(
+      (await run(['artifact', 'put', '-', '--name', 'x.txt', '-o', 'name'], { stdin: 'hello' })).out,
+    ).toMatch(/^sha256:[0-9a-f]{64}\n$/);
     expect((await run(['artifact', 'get', '0'.repeat(64)])).code).toBe(5);
     expect((await run(['artifact', 'put', 'gone.jpg'])).code).toBe(2);
   });
@@ -171,6 +234,8 @@ describe('dibs against a coordinator', () => {
     server.kill();
     const { code, err } = await run(['workflow', 'list']);
     expect(code).toBe(7);
-    expect(err).toMatch(/^dibs: No coordinator could be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+\nIs a coordinator running\?/);
+    expect(err).toMatch(
+      /^dibs: No coordinator could be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+\nIs a coordinator running\?/,
+    );
   });
 });

@@ -46,13 +46,22 @@ describe('submit stream', () => {
 
   it('rejects what is refused and nothing else', async () => {
     await using stream = client.openSubmitStream();
-    const [bad, good] = await Promise.allSettled([stream.submit({ steps: [] }), stream.run(echo(1), { requestId: 'r' }), endLater()]);
+    const [bad, good] = await Promise.allSettled([
+      stream.submit({ steps: [] }),
+      stream.run(echo(1), { requestId: 'r' }),
+      endLater(),
+    ]);
     async function endLater(): Promise<void> {
       server.store.once('stored', (id: string) => server.store.end(id, 'succeeded'));
     }
-    expect(bad).toMatchObject({ status: 'rejected', reason: { reason: 'INVALID_WORKFLOW', problems: [{ path: 'steps' }] } });
+    expect(bad).toMatchObject({
+      status: 'rejected',
+      reason: { reason: 'INVALID_WORKFLOW', problems: [{ path: 'steps' }] },
+    });
     expect(good).toMatchObject({ status: 'fulfilled', value: { requestId: 'r' } });
-    await expect(stream.submit({ steps: [{ type: 'x' }] }, { requestId: 'r' })).rejects.toMatchObject({ code: 6 });
+    await expect(stream.submit({ steps: [{ type: 'x' }] }, { requestId: 'r' })).rejects.toMatchObject({
+      code: 6,
+    });
   });
 
   it('refuses a request id that is under way', async () => {
@@ -125,14 +134,21 @@ describe('submitMany', () => {
 
   it('acknowledges every item of an iterable', async () => {
     const outcomes = await collect(client.submitMany(echoes(500)));
-    expect(outcomes.map(({ index }) => index).sort((a, b) => a - b)).toEqual(echoes(500).map((_, index) => index));
+    expect(outcomes.map(({ index }) => index).sort((a, b) => a - b)).toEqual(
+      echoes(500).map((_, index) => index),
+    );
     expect(outcomes.every(({ kind }) => kind === 'acked')).toBe(true);
     expect(Math.max(...server.batches.map((batch) => batch.length))).toBe(64);
   });
 
   it('gives results, and refusals among them', async () => {
     server.store.endAtOnce = true;
-    const items: SubmitManyItem[] = [echo(1), { steps: [] }, { workflow: echo(2), requestId: 'mine' }, { steps: 7 } as never];
+    const items: SubmitManyItem[] = [
+      echo(1),
+      { steps: [] },
+      { workflow: echo(2), requestId: 'mine' },
+      { steps: 7 } as never,
+    ];
     const outcomes = await collect(client.submitMany(items, { results: true }));
     const byIndex = outcomes.toSorted((a, b) => a.index - b.index);
     expect(byIndex).toMatchObject([

@@ -24,7 +24,13 @@ describe('watch', () => {
   });
 
   const job = (type: string): void => {
-    server.store.add(stored, { type, state: State.processing, step: 'only', jobId: 'job_1', dataJson: '{"progress":0.5}' });
+    server.store.add(stored, {
+      type,
+      state: State.processing,
+      step: 'only',
+      jobId: 'job_1',
+      dataJson: '{"progress":0.5}',
+    });
   };
   const sequences = (events: readonly WatchEvent[]): number[] =>
     events.map((event) => (event.type === 'resync' ? 0 : event.sequence));
@@ -35,8 +41,19 @@ describe('watch', () => {
     job('job.progress');
     server.store.end(stored.workflow.id, 'succeeded');
     const events = await watching;
-    expect(events.map(({ type }) => type)).toEqual(['workflow.created', 'job.started', 'job.progress', 'workflow.succeeded']);
-    expect(events[2]).toMatchObject({ step: 'only', jobId: 'job_1', agentId: null, data: { progress: 0.5 }, status: 'processing' });
+    expect(events.map(({ type }) => type)).toEqual([
+      'workflow.created',
+      'job.started',
+      'job.progress',
+      'workflow.succeeded',
+    ]);
+    expect(events[2]).toMatchObject({
+      step: 'only',
+      jobId: 'job_1',
+      agentId: null,
+      data: { progress: 0.5 },
+      status: 'processing',
+    });
   });
 
   it('goes on where it was when the coordinator crashed and came back', async () => {
@@ -71,7 +88,11 @@ describe('watch', () => {
   });
 
   it('reconnects when a stream ends too early', async () => {
-    server.failNext('watchWorkflow', new DibsError('DRAINING', 'leaving'), new DibsError('STORE_UNAVAILABLE', 'loading'));
+    server.failNext(
+      'watchWorkflow',
+      new DibsError('DRAINING', 'leaving'),
+      new DibsError('STORE_UNAVAILABLE', 'loading'),
+    );
     server.store.end(stored.workflow.id, 'succeeded');
     expect(sequences(await collect(client.watch(stored.workflow.id)))).toEqual([1, 2]);
   });
@@ -84,7 +105,10 @@ describe('watch', () => {
       events.push(event);
       if (event.type === 'resync') server.store.end(stored.workflow.id, 'succeeded');
     }
-    expect(events).toMatchObject([{ type: 'resync', workflow: { sequence: 2 } }, { type: 'workflow.succeeded', sequence: 3 }]);
+    expect(events).toMatchObject([
+      { type: 'resync', workflow: { sequence: 2 } },
+      { type: 'workflow.succeeded', sequence: 3 },
+    ]);
   });
 
   it('starts after a cursor and ends at once when nothing can follow', async () => {

@@ -21,13 +21,20 @@ describe('client calls', () => {
   });
 
   it('submits with the token and reads the workflow back', async () => {
-    const { workflow, duplicate } = await client.submit({ ...ECHO, tags: ['nightly'], metadata: { who: 'me' }, state: [1] });
+    const { workflow, duplicate } = await client.submit({
+      ...ECHO,
+      tags: ['nightly'],
+      metadata: { who: 'me' },
+      state: [1],
+    });
     expect(duplicate).toBe(false);
     expect(server.metadata.get('authorization')).toEqual(['Bearer secret']);
     expect(workflow).toMatchObject({ name: 'demo', status: 'unassigned', completedAt: null, reason: null });
     const read = await client.get(workflow.id);
     expect(read).toMatchObject({ tags: ['nightly'], metadata: { who: 'me' }, state: [1], arguments: {} });
-    expect(read.steps).toMatchObject([{ name: 'only', type: 'value.echo', status: 'unassigned', output: null, progress: null }]);
+    expect(read.steps).toMatchObject([
+      { name: 'only', type: 'value.echo', status: 'unassigned', output: null, progress: null },
+    ]);
     expect(read.createdAt).toBeInstanceOf(Date);
   });
 
@@ -40,7 +47,21 @@ describe('client calls', () => {
 
   it('gives up after a few tries and says that nobody answered', async () => {
     server.kill();
-    await expect(client.get('wf_1')).rejects.toMatchObject({ name: 'DibsError', code: 14, reason: 'UNAVAILABLE' });
+    await expect(client.get('wf_1')).rejects.toMatchObject({
+      name: 'DibsError',
+      code: 14,
+      reason: 'UNAVAILABLE',
+    });
+  });
+
+  it('waits for a coordinator that restarts, for as long as the call may take', async () => {
+    const { workflow } = await client.submit(ECHO);
+    server.kill();
+    const reading = client.get(workflow.id);
+    const given = expect(client.get(workflow.id, { timeoutMs: 300 })).rejects.toMatchObject({ code: 14 });
+    await given;
+    await server.restart();
+    expect(await reading).toMatchObject({ id: workflow.id });
   });
 
   it('goes to another address when the first is gone', async () => {
@@ -72,7 +93,9 @@ describe('client calls', () => {
     const first = await client.submit(ECHO, { requestId: 'r1' });
     const second = await client.submit(ECHO, { requestId: 'r1' });
     expect(second).toMatchObject({ duplicate: true, workflow: { id: first.workflow.id } });
-    await expect(client.submit({ steps: [{ type: 'x' }] }, { requestId: 'r1' })).rejects.toMatchObject({ code: 6 });
+    await expect(client.submit({ steps: [{ type: 'x' }] }, { requestId: 'r1' })).rejects.toMatchObject({
+      code: 6,
+    });
   });
 
   it('waits for the end, over an outage', async () => {
@@ -97,11 +120,12 @@ describe('client calls', () => {
   });
 
   it('lists over pages', async () => {
-    for (let index = 0; index < 5; index++) await client.submit({ ...ECHO, name: `n${index}`, tags: index % 2 ? ['odd'] : [] });
+    for (let index = 0; index < 5; index++)
+      await client.submit({ ...ECHO, name: `n${index}`, tags: index % 2 ? ['odd'] : [] });
     const names = (await collect(client.list({ pageSize: 2 }))).map(({ name }) => name);
     expect(names).toEqual(['n4', 'n3', 'n2', 'n1', 'n0']);
     expect(server.calls.filter((method) => method === 'listWorkflows')).toHaveLength(3);
-    expect((await collect(client.list({ filter: "tag=odd" }))).map(({ name }) => name)).toEqual(['n3', 'n1']);
+    expect((await collect(client.list({ filter: 'tag=odd' }))).map(({ name }) => name)).toEqual(['n3', 'n1']);
   });
 
   it('cancels, and takes its own repeat for success', async () => {
@@ -130,14 +154,27 @@ describe('client calls', () => {
     });
     const failure = client.submitAndGetOutput(ECHO);
     await expect(failure).rejects.toBeInstanceOf(WorkflowFailedError);
-    await expect(failure).rejects.toMatchObject({ status: 'failed', reason: 'STEP_FAILED', failedStep: 'only' });
+    await expect(failure).rejects.toMatchObject({
+      status: 'failed',
+      reason: 'STEP_FAILED',
+      failedStep: 'only',
+    });
     await expect(failure).rejects.toThrow('at step "only": EXECUTOR_ERROR: it broke');
   });
 
   it('reads queues and agents', async () => {
-    expect(await collect(client.queues())).toMatchObject([{ name: 'value.echo', waiting: 3, requirement: null }]);
+    expect(await collect(client.queues())).toMatchObject([
+      { name: 'value.echo', waiting: 3, requirement: null },
+    ]);
     expect(await collect(client.agents())).toMatchObject([
-      { id: 'agent_1', status: 'connected', types: ['value.echo'], labels: { zone: 'a' }, slots: 4, hardware: null },
+      {
+        id: 'agent_1',
+        status: 'connected',
+        types: ['value.echo'],
+        labels: { zone: 'a' },
+        slots: 4,
+        hardware: null,
+      },
     ]);
   });
 });

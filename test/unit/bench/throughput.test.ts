@@ -4,33 +4,53 @@ import { inputOf, outputOf, problemOf } from '../../../bench/support/payload.ts'
 import { spread } from '../../../bench/support/spread.ts';
 import { Tally } from '../../../bench/support/tally.ts';
 import { throughputOptions } from '../../../bench/throughput/options.ts';
+import { measurePairs } from '../../../bench/throughput/pairs.ts';
 import type { Round } from '../../../bench/throughput/round.ts';
 import { bottleneckOf, ratios, summarise } from '../../../bench/throughput/summary.ts';
 
-function round(perSecond: number): Round {
+function round(perSecond: number, foreignCores: number = 0.1): Round {
   return {
     jobs: 1000,
     perSecond,
     wallMs: 1e6 / perSecond,
     roles: { redis: { cpuMs: 40, busiest: 0.5 }, coordinator: { cpuMs: 20, busiest: 0.95 } },
     cores: 1.5,
-    foreignCores: 0.1,
+    foreignCores,
   };
 }
 
 describe('rounds', () => {
   it('come to medians, ranges and CPU per 1000 jobs', () => {
     const summary = summarise([round(9000), round(7000), round(8000)], 8);
-    expect(summary.perSecond).toEqual({ median: 8000, min: 7000, max: 9000 });
-    expect(summary.cpu).toEqual({ redis: 0.04, coordinator: 0.02 });
-    expect(summary.cpuTotal).toBe(0.06);
-    expect(summary.bottleneck).toBe('coordinator (95 % of a core)');
+    expect(summary?.perSecond).toEqual({ median: 8000, min: 7000, max: 9000 });
+    expect(summary?.cpu).toEqual({ redis: 0.04, coordinator: 0.02 });
+    expect(summary?.cpuTotal).toBe(0.06);
+    expect(summary?.bottleneck).toBe('coordinator (95 % of a core)');
   });
 
   it('are compared in pairs', () => {
-    const sides = { dibs: [round(9000), round(4000)], peer: [round(3000), round(1000)] };
-    expect(ratios(sides)).toEqual({ median: 3.5, min: 3, max: 4 });
-    expect(ratios({ dibs: [round(1)], peer: [] })).toBeUndefined();
+    const pairs = [
+      { dibs: round(9000), peer: round(3000) },
+      { dibs: round(4000), peer: round(1000) },
+    ];
+    expect(ratios(pairs)).toEqual({ median: 3.5, min: 3, max: 4 });
+    expect(ratios([{ dibs: round(1) }])).toBeUndefined();
+    expect(summarise([], 2)).toBeUndefined();
+  });
+
+  it('are made again when others used the machine', async () => {
+    const foreign = [0, 1, 0, 0, 0.9, 0];
+    const counted = await measurePairs(3, ['dibs'], async (_side, number) =>
+      round(number, foreign[number - 1]),
+    );
+    expect(counted.pairs.map(({ dibs }) => dibs?.perSecond)).toEqual([1, 3, 4]);
+    expect(counted).toMatchObject({ quiet: true, leftOut: 1 });
+  });
+
+  it('count all when the machine never was quiet', async () => {
+    const counted = await measurePairs(3, ['dibs', 'peer'], async (_side, number) => round(number, 1));
+    expect(counted).toMatchObject({ quiet: false, leftOut: 0 });
+    expect(counted.pairs).toHaveLength(9);
   });
 
   it('name what stood in the way', () => {

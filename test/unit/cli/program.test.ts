@@ -43,7 +43,7 @@ describe('dibs', () => {
     expect(JSON.parse((await run('version', '-o', 'json')).out)).toMatchObject({ version: out.trim() });
   });
 
-  it('shows the coordinator\'s settings and where they come from, secrets hidden', async () => {
+  it("shows the coordinator's settings and where they come from, secrets hidden", async () => {
     const io = fakeIo({ env: { DIBS_TOKEN: 'hush', REDIS_URL: 'redis://r:1', HOME: '/nonexistent' } });
     expect(await runCli(['coordinator', 'config', '--lease', '3m'], io)).toBe(0);
     await new Promise(setImmediate);

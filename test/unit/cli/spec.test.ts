@@ -10,14 +10,25 @@ import { fakeIo } from '../../support/fake-io.ts';
 const folder = mkdtempSync(join(tmpdir(), 'dibs-spec-'));
 writeFileSync(join(folder, 'photo.jpg'), 'not really');
 writeFileSync(join(folder, 'flow.yaml'), 'steps:\n  - type: a\n');
-const reference = { $artifact: `sha256:${'a'.repeat(64)}`, name: 'photo.jpg', size: 10, mediaType: 'image/jpeg' };
+const reference = {
+  $artifact: `sha256:${'a'.repeat(64)}`,
+  name: 'photo.jpg',
+  size: 10,
+  mediaType: 'image/jpeg',
+};
 
 describe('workflow files', () => {
   it('reads YAML, JSON and standard input', async () => {
     expect(parseSpec('steps: [{type: a}]', 'x')).toEqual({ steps: [{ type: 'a' }] });
     expect(parseSpec('{"steps":[{"type":"a"}]}', 'x')).toEqual({ steps: [{ type: 'a' }] });
-    expect(await readSpecFile(fakeIo({ cwd: folder }), 'flow.yaml')).toEqual({ workflow: { steps: [{ type: 'a' }] }, folder });
-    expect(await readSpecFile(fakeIo({ stdin: '{"name":"piped"}', cwd: folder }), '-')).toEqual({ workflow: { name: 'piped' }, folder });
+    expect(await readSpecFile(fakeIo({ cwd: folder }), 'flow.yaml')).toEqual({
+      workflow: { steps: [{ type: 'a' }] },
+      folder,
+    });
+    expect(await readSpecFile(fakeIo({ stdin: '{"name":"piped"}', cwd: folder }), '-')).toEqual({
+      workflow: { name: 'piped' },
+      folder,
+    });
   });
 
   it('says where a file is wrong', async () => {
@@ -27,7 +38,11 @@ describe('workflow files', () => {
   });
 
   it('takes bare numbers for seconds', () => {
-    const workflow = { timeout: 90, retention: '1d', steps: [{ type: 'a', timeout: 1.5, queueTimeout: '2m' }] };
+    const workflow = {
+      timeout: 90,
+      retention: '1d',
+      steps: [{ type: 'a', timeout: 1.5, queueTimeout: '2m' }],
+    };
     expect(withSeconds(workflow)).toEqual({
       timeout: '90s',
       retention: '1d',
@@ -40,7 +55,9 @@ describe('workflow flags', () => {
   it('makes a step', () => {
     writeFileSync(join(folder, 'in.json'), '{"n":1}');
     const io = fakeIo({ cwd: folder });
-    expect(specFromFlags(io, { type: 'a', input: '@in.json', forEach: '3', retries: 2, priority: 'high' })).toEqual({
+    expect(
+      specFromFlags(io, { type: 'a', input: '@in.json', forEach: '3', retries: 2, priority: 'high' }),
+    ).toEqual({
       steps: [{ type: 'a', input: { n: 1 }, forEach: { items: 3 }, retries: 2, priority: 'high' }],
     });
     expect(() => specFromFlags(io, {})).toThrow('--type');
@@ -50,7 +67,12 @@ describe('workflow flags', () => {
 
   it('lays names, tags and arguments over a file', () => {
     const workflow = { name: 'old', tags: ['a'], arguments: { keep: 1, seed: 2 }, steps: [] };
-    const flags = { name: 'new', tag: ['a', 'b'], arg: { seed: '42', who: 'Ada', list: '[1]' }, artifact: { photo: 'photo.jpg' } };
+    const flags = {
+      name: 'new',
+      tag: ['a', 'b'],
+      arg: { seed: '42', who: 'Ada', list: '[1]' },
+      artifact: { photo: 'photo.jpg' },
+    };
     expect(overlay(fakeIo({ cwd: folder }), workflow, flags)).toEqual({
       name: 'new',
       tags: ['a', 'b'],
@@ -63,7 +85,10 @@ describe('workflow flags', () => {
 describe('files in a workflow', () => {
   it('become references, each stored once', async () => {
     const store = vi.fn(async () => reference);
-    const workflow = { arguments: { photo: { $file: 'photo.jpg' } }, steps: [{ input: [{ $file: './photo.jpg' }, null, 3] }] };
+    const workflow = {
+      arguments: { photo: { $file: 'photo.jpg' } },
+      steps: [{ input: [{ $file: './photo.jpg' }, null, 3] }],
+    };
     expect(await storeFiles(workflow, folder, store)).toEqual({
       arguments: { photo: reference },
       steps: [{ input: [reference, null, 3] }],
@@ -74,12 +99,22 @@ describe('files in a workflow', () => {
   it('passes a name and a media type on', async () => {
     const store = vi.fn(async () => reference);
     await storeFiles({ a: { $file: 'photo.jpg', name: 'x.bin', mediaType: 'image/jpeg' } }, folder, store);
-    expect(store).toHaveBeenCalledWith({ path: join(folder, 'photo.jpg'), name: 'x.bin', mediaType: 'image/jpeg' });
+    expect(store).toHaveBeenCalledWith({
+      path: join(folder, 'photo.jpg'),
+      name: 'x.bin',
+      mediaType: 'image/jpeg',
+    });
   });
 
   it('stores nothing when one of them is missing or wrong, and names all', async () => {
     const store = vi.fn(async () => reference);
-    const workflow = { a: { $file: 'photo.jpg' }, b: [{ $file: 'gone.jpg' }], c: { $file: 7 }, d: { $file: 'photo.jpg', extra: 1 }, e: { $file: '.' } };
+    const workflow = {
+      a: { $file: 'photo.jpg' },
+      b: [{ $file: 'gone.jpg' }],
+      c: { $file: 7 },
+      d: { $file: 'photo.jpg', extra: 1 },
+      e: { $file: '.' },
+    };
     const failure = storeFiles(workflow, folder, store);
     await expect(failure).rejects.toThrow(/c: .*\nd: .*\n.*gone\.jpg cannot be read.*\n.* is no file/s);
     await expect(failure).rejects.toMatchObject({ exitCode: 2 });
@@ -87,6 +122,9 @@ describe('files in a workflow', () => {
   });
 
   it('can be described without being stored', async () => {
-    expect(await describeFile({ path: join(folder, 'photo.jpg') })).toMatchObject({ name: 'photo.jpg', size: 10 });
+    expect(await describeFile({ path: join(folder, 'photo.jpg') })).toMatchObject({
+      name: 'photo.jpg',
+      size: 10,
+    });
   });
 });

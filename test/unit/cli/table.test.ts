@@ -32,11 +32,21 @@ describe('tables', () => {
       { title: 'A', value: (text) => text },
       { title: 'B', value: () => 'b' },
     ];
-    expect(renderTable(painted, ['\u001b[31mröd\u001b[39m', 'blå!'])).toEqual(['A     B', '\u001b[31mröd\u001b[39m   b', 'blå!  b']);
+    expect(renderTable(painted, ['\u001b[31mröd\u001b[39m', 'blå!'])).toEqual([
+      'A     B',
+      '\u001b[31mröd\u001b[39m   b',
+      'blå!  b',
+    ]);
   });
 
   it('shows fields one a line', () => {
-    expect(renderFields([['id', 'wf_1'], ['status', 'failed'], ['note', '']])).toEqual(['id      wf_1', 'status  failed', 'note']);
+    expect(
+      renderFields([
+        ['id', 'wf_1'],
+        ['status', 'failed'],
+        ['note', ''],
+      ]),
+    ).toEqual(['id      wf_1', 'status  failed', 'note']);
   });
 
   it('lets nobody move the cursor', () => {

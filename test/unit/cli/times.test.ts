@@ -6,13 +6,13 @@ const ago = (ms: number): Date => new Date(NOW - ms);
 
 describe('times for people', () => {
   it('tells how long ago', () => {
-    expect([age(null, NOW), age(ago(900), NOW), age(ago(4_700), NOW), age(ago(90_000), NOW), age(ago(-50), NOW)]).toEqual([
-      '-',
-      '900ms',
-      '4s',
-      '1m30s',
-      '0ms',
-    ]);
+    expect([
+      age(null, NOW),
+      age(ago(900), NOW),
+      age(ago(4_700), NOW),
+      age(ago(90_000), NOW),
+      age(ago(-50), NOW),
+    ]).toEqual(['-', '900ms', '4s', '1m30s', '0ms']);
   });
 
   it('tells how long it took, or takes', () => {

@@ -8,7 +8,10 @@ describe('client options', () => {
   it('prefers options over the environment over the default', () => {
     expect(resolveOptions({}, {}).addresses).toEqual(['127.0.0.1:7400']);
     expect(resolveOptions({}, { DIBS_ADDRESS: 'a:1, b:2' }).addresses).toEqual(['a:1', 'b:2']);
-    expect(resolveOptions({ address: ['c:3', '[::1]:4'] }, { DIBS_ADDRESS: 'a:1' }).addresses).toEqual(['c:3', '[::1]:4']);
+    expect(resolveOptions({ address: ['c:3', '[::1]:4'] }, { DIBS_ADDRESS: 'a:1' }).addresses).toEqual([
+      'c:3',
+      '[::1]:4',
+    ]);
   });
 
   it('reads a token from the option, the variable or the file', () => {

@@ -23,10 +23,20 @@ describe('durations', () => {
     expect(durationMs(text)).toBe(ms);
   });
 
-  it.each(['', 'soon', '10 minutes', '-5s', 'P', 'PT', '1:2', '00:99:00', '5s later', Number.NaN, -1, Number.POSITIVE_INFINITY])(
-    'does not read %j',
-    (text) => expect(durationMs(text)).toBeUndefined(),
-  );
+  it.each([
+    '',
+    'soon',
+    '10 minutes',
+    '-5s',
+    'P',
+    'PT',
+    '1:2',
+    '00:99:00',
+    '5s later',
+    Number.NaN,
+    -1,
+    Number.POSITIVE_INFINITY,
+  ])('does not read %j', (text) => expect(durationMs(text)).toBeUndefined());
 });
 
 describe('sizes', () => {

@@ -7,7 +7,9 @@ const gone = new DibsError('DRAINING', 'leaving');
 
 describe('backoff', () => {
   it('doubles up to its cap and never falls below half', () => {
-    expect([0, 1, 2, 3, 10, 1_000].map((attempt) => backoffMs(attempt, 1))).toEqual([100, 200, 400, 800, 3_000, 3_000]);
+    expect([0, 1, 2, 3, 10, 1_000].map((attempt) => backoffMs(attempt, 1))).toEqual([
+      100, 200, 400, 800, 3_000, 3_000,
+    ]);
     expect(backoffMs(3, 0)).toBe(400);
   });
 });
@@ -37,7 +39,9 @@ describe('patience', () => {
 
   it('waits no shorter than the server asks, and not at all for what cannot get better', () => {
     const patience = new Patience(60_000);
-    expect(patience.failed(new DibsError('STORE_UNAVAILABLE', 'loading', { retryAfterMs: 2_000 }), 0, 1)).toBe(2_000);
+    expect(
+      patience.failed(new DibsError('STORE_UNAVAILABLE', 'loading', { retryAfterMs: 2_000 }), 0, 1),
+    ).toBe(2_000);
     expect(patience.failed(new DibsError('UNAUTHENTICATED', 'who?'), 0, 1)).toBeUndefined();
   });
 });

@@ -4,7 +4,15 @@ import type { LogEvent, ResyncEvent, StepView } from '../../../sdk/client/index.
 
 const step = (name: string, jobsTotal = 0): StepView => ({ name, type: 't', jobsTotal }) as StepView;
 const event = (type: string, fields: Partial<LogEvent>): LogEvent =>
-  ({ type, step: 'tiles', jobId: null, agentId: null, data: null, status: 'processing', ...fields }) as LogEvent;
+  ({
+    type,
+    step: 'tiles',
+    jobId: null,
+    agentId: null,
+    data: null,
+    status: 'processing',
+    ...fields,
+  }) as LogEvent;
 
 describe('workflow progress', () => {
   it('counts jobs, whatever order they come in', () => {
@@ -39,7 +47,9 @@ describe('workflow progress', () => {
     progress.apply(event('job.succeeded', { jobId: 'a', status: 'succeeded' }));
     const workflow = {
       status: 'processing',
-      steps: [{ name: 'tiles', type: 't', status: 'processing', jobsTotal: 2, jobsSucceeded: 0, jobsFailed: 1 }],
+      steps: [
+        { name: 'tiles', type: 't', status: 'processing', jobsTotal: 2, jobsSucceeded: 0, jobsFailed: 1 },
+      ],
     };
     progress.apply({ type: 'resync', workflow } as unknown as ResyncEvent);
     progress.apply(event('job.succeeded', { jobId: 'a', status: 'succeeded' }));

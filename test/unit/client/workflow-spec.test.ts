@@ -41,7 +41,13 @@ describe('workflow spec', () => {
           queueTimeout: '00:10:00',
           retries: 2,
           cost: 4.5,
-          requirement: { labels: { zone: 'a' }, alternatives: [{ gpus: 1, vram: '24GiB' }, { cpuCores: 32, memory: 1024, cost: 9 }] },
+          requirement: {
+            labels: { zone: 'a' },
+            alternatives: [
+              { gpus: 1, vram: '24GiB' },
+              { cpuCores: 32, memory: 1024, cost: 9 },
+            ],
+          },
           metadata: { note: 1 },
         },
       ],
@@ -70,7 +76,10 @@ describe('workflow spec', () => {
           cost: 4.5,
           requirement: {
             labels: { zone: 'a' },
-            alternatives: [{ gpus: 1, vramBytes: 25_769_803_776 }, { cpuCores: 32, memoryBytes: 1024, cost: 9 }],
+            alternatives: [
+              { gpus: 1, vramBytes: 25_769_803_776 },
+              { cpuCores: 32, memoryBytes: 1024, cost: 9 },
+            ],
           },
           metadataJson: '{"note":1}',
         },
@@ -85,7 +94,8 @@ describe('workflow spec', () => {
 
   it('takes a list, a count and a reference for items', () => {
     const items = (value: unknown) =>
-      toWorkflowSpec({ steps: [{ type: 'a', forEach: { items: value as number } }] }).steps?.[0]?.forEach?.itemsJson;
+      toWorkflowSpec({ steps: [{ type: 'a', forEach: { items: value as number } }] }).steps?.[0]?.forEach
+        ?.itemsJson;
     expect([items([1, 'b']), items(3), items(ref('a'))]).toEqual(['[1,"b"]', '3', '{"$ref":"a"}']);
   });
 
@@ -98,7 +108,11 @@ describe('workflow spec', () => {
       arguments: [],
       steps: [
         { input: circular, depends_on: [] },
-        { type: 'a', forEach: { items: 'many' }, requirement: { alternatives: [{ vram: 'lots' }], labels: { a: 1 } } },
+        {
+          type: 'a',
+          forEach: { items: 'many' },
+          requirement: { alternatives: [{ vram: 'lots' }], labels: { a: 1 } },
+        },
         'nothing',
         { type: 'b', forEach: {} },
       ],

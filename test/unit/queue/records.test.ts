@@ -1,91 +1,120 @@
-/** Positions in the packed records: written down once, the same in TypeScript and in Lua. */
+/** Layouts of the records: written down once, the same in TypeScript and in Lua. */
 import { describe, expect, test } from 'vitest';
-import { HEAD, JOB, STEP, STEPS_PER_CHUNK, recordsPrelude } from '../../../coordinator/queue/records.ts';
-import { freshStep, freshView, readHead, readStep } from '../../../coordinator/workflow/view.ts';
+import {
+  HEAD_FIELDS,
+  JOB_FIELDS,
+  STEPS_PER_CHUNK,
+  STEP_FIELDS,
+  logOffset,
+  luaConstants,
+  readJobRecord,
+  recordsPrelude,
+} from '../../../coordinator/queue/records.ts';
+import { pack } from '../../../coordinator/queue/codec.ts';
+import { freshView, readChunk, readHead } from '../../../coordinator/workflow/view.ts';
 import { EVENT_TYPES } from '../../../sdk/common/events.ts';
 import { State } from '../../../sdk/common/states.ts';
 
-const tables = { HEAD, STEP, JOB };
+type Fields = readonly (readonly [name: string, form: string])[];
+const text = (fields: Fields): string => fields.map(([name, form]) => `${name}:${form}`).join(' ');
 
-describe.each(Object.entries(tables))('%s', (_, table) => {
-  test('positions are 0, 1, 2, …', () => {
-    expect(Object.values(table)).toEqual(Object.keys(table).map((__, index) => index));
-  });
-});
-
-// Invariant 1 of records.ts: what is stored outlives a release. Append; never move or rename.
-test('released positions keep their meaning', () => {
-  expect(Object.keys(HEAD).join(' ')).toBe(
-    'ver facts state tenant createdAt startedAt completedAt seq listed watch reason message failedStep cancel ' +
-      'cancelMessage closing dirty stepCount openSteps okSteps weight requestId steps',
+// Invariant 1 of records.ts: what is stored outlives a release. A new layout gets a new revision (queue/cells.ts).
+test('released layouts stay', () => {
+  expect(text(HEAD_FIELDS)).toBe(
+    'ver:I4 facts:I4 state:B seq:I4 listed:I4 failedStep:i4 cancel:B closing:B stepCount:I4 openSteps:I4 okSteps:I4 ' +
+      'weight:I4 createdAt:I6 startedAt:I6 completedAt:I6 stepsBytes:I4 tenant:Hs watch:Hs dirty:Hs requestId:Hs ' +
+      'reason:Hs message:I4s cancelMessage:I4s',
   );
-  expect(Object.keys(STEP).join(' ')).toBe(
-    'state needs total emitted nextJob open ok bad startedAt completedAt reason message close closePos fails',
+  expect(text(STEP_FIELDS)).toBe(
+    'state:B needs:I4 total:i4 emitted:I4 nextJob:I4 open:I4 ok:I4 bad:i4 startedAt:I6 completedAt:I6 close:B ' +
+      'closePos:I4 notes:I4s',
   );
-  expect(Object.keys(JOB).join(' ')).toBe(
-    'state slot class band score member cost token agent hold claims recoveries attempt queuedAt startedAt completedAt ' +
-      'input output reason message progress progressSource replaces agents runMs emitBatch',
+  expect(text(JOB_FIELDS)).toBe(
+    'state:B hold:B band:B progressSource:B claims:H recoveries:H attempt:I4 slot:I4 replaces:i4 emitBatch:I6 ' +
+      'queuedAt:I6 startedAt:I6 completedAt:I6 runMs:I6 score:d cost:d progress:d token:Bs agent:Hs class:Hs ' +
+      'member:Bs input:I4s output:I4s reason:Hs message:I4s agents:Hs',
   );
   expect(STEPS_PER_CHUNK).toBe(32);
 });
 
-describe('the Lua prelude', () => {
-  const prelude = recordsPrelude();
-  const table = (name: string): Record<string, number> => {
-    const body = new RegExp(`^local ${name}=\\{(.*)\\}$`, 'm').exec(prelude)?.[1] ?? '';
-    const fields = body.split(',').map((entry) => entry.split('=') as [string, string]);
-    return Object.fromEntries(
-      fields.map(([field, value]) => [field.replace(/^\['(.*)'\]$/, '$1'), Number(value)]),
-    );
-  };
+test.each([HEAD_FIELDS, STEP_FIELDS, JOB_FIELDS])('texts come last, no name twice', (...fields) => {
+  const texts = (fields as Fields).map(([, form]) => form.endsWith('s'));
+  expect(texts.lastIndexOf(false)).toBeLessThan(texts.indexOf(true));
+  expect(new Set((fields as Fields).map(([name]) => name)).size).toBe(fields.length);
+});
 
-  test('counts positions from 1', () => {
-    for (const [name, source] of [
-      ['H', HEAD],
-      ['S', STEP],
-      ['J', JOB],
+describe('for Lua', () => {
+  const constants = luaConstants();
+
+  test('positions count from 1', () => {
+    for (const [prefix, fields] of [
+      ['H', HEAD_FIELDS],
+      ['S', STEP_FIELDS],
+      ['J', JOB_FIELDS],
     ] as const) {
-      expect(table(name)).toEqual(
-        Object.fromEntries(Object.entries(source).map(([field, position]) => [field, position + 1])),
-      );
+      fields.forEach(([name], index) => expect(constants.get(`${prefix}.${name}`)).toBe(index + 1));
     }
   });
 
-  test('knows states and events by their numbers', () => {
-    expect(table('ST')).toEqual(State);
-    expect(table('EV')).toEqual(Object.fromEntries(EVENT_TYPES.map((type, code) => [type, code])));
+  test('states and events by their numbers', () => {
+    for (const [name, state] of Object.entries(State)) expect(constants.get(`ST.${name}`)).toBe(state);
+    EVENT_TYPES.forEach((type, code) => expect(constants.get(`EV['${type}']`)).toBe(code));
   });
 
-  test('is one table a line: Lua allows 200 locals', () => {
-    expect(prelude.split('\n')).toHaveLength(8);
-    for (const line of prelude.split('\n')) expect(line).toMatch(/^local \w+=/);
+  test('one struct call packs a record, one unpacks it', () => {
+    expect(recordsPrelude()).toContain('>I4I4BI4I4i4BBI4I4I4I4I6I6I6I4Hc0Hc0Hc0Hc0Hc0I4c0I4c0');
   });
 });
 
+/** As Lua's struct writes it. */
+function stored(fields: Fields, values: Readonly<Record<string, number | string | Buffer>>): Buffer {
+  return Buffer.concat(
+    fields.map(([name, form]) => {
+      const value = values[name] ?? (form.endsWith('s') ? '' : 0);
+      const bytes = Buffer.alloc({ B: 1, H: 2, I: Number(form[1]), i: 4, d: 8 }[form[0] as 'B'] ?? 0);
+      if (form.endsWith('s')) {
+        const content = Buffer.from(value as string);
+        bytes.writeUIntBE(content.length, 0, bytes.length);
+        return Buffer.concat([bytes, content]);
+      }
+      if (form === 'd') bytes.writeDoubleBE(value as number);
+      else if (form === 'i4') bytes.writeInt32BE(value as number);
+      else bytes.writeUIntBE(value as number, 0, bytes.length);
+      return bytes;
+    }),
+  );
+}
+
 describe('views', () => {
-  test('a fresh step has a value at every position', () => {
-    expect(freshStep(3)).toHaveLength(Object.keys(STEP).length);
-    expect(readStep(freshStep(3))).toMatchObject({
-      state: State.unassigned,
-      needs: 3,
-      total: -1,
-      open: 0,
-      fails: [],
+  test('a head reads back by name, its log left alone', () => {
+    const dirty = Buffer.from([255, 255, 255, 255, 0, 0, 0, 4]);
+    const notes = pack(['WHY', 'Därum', [[0, 6, 'BROKEN', '', 1, 0, 1]]]);
+    const steps = Buffer.concat([stored(STEP_FIELDS, { total: -1, needs: 70_000 }), stored(STEP_FIELDS, { open: 2, notes })]);
+    const head = { ver: 7, facts: 8, failedStep: -1, createdAt: 1.7e12, tenant: 'ä', requestId: 'r', message: 'm', dirty };
+    const record = stored(HEAD_FIELDS, { ...head, stepsBytes: steps.length });
+    const bytes = Buffer.concat([record, steps, Buffer.from('log')]);
+    expect(readHead(bytes)).toMatchObject({
+      version: 7,
+      facts: 8,
+      failedStep: -1,
+      createdAt: 1.7e12,
+      tenant: 'ä',
+      requestId: 'r',
+      message: 'm',
+      reason: '',
+      dirty: [-1, 4],
+      steps: [
+        { needs: 70_000, total: -1, reason: '', fails: [] },
+        { open: 2, reason: 'WHY', message: 'Därum', fails: [[0, 6, 'BROKEN', '', 1, 0, 1]] },
+      ],
     });
+    expect(bytes.subarray(logOffset(bytes)).toString()).toBe('log');
+    expect(readChunk(steps)).toEqual(readHead(bytes).steps);
   });
 
-  test('a head reads back by name', () => {
-    const packed = Object.keys(HEAD).map((name): unknown =>
-      name === 'steps' ? [freshStep(0), freshStep(2)] : name === 'dirty' ? [-1, 4] : name,
-    );
-    expect(readHead(packed)).toMatchObject({
-      version: 'ver',
-      facts: 'facts',
-      sequence: 'seq',
-      requestId: 'requestId',
-      dirty: [-1, 4],
-      steps: [{ needs: 0 }, { needs: 2 }],
-    });
+  test('a job reads back by name', () => {
+    const job = { state: 4, replaces: -1, score: 2 ** 51 + 3, progress: -1, token: 'a.b', input: '{"ä":1}', agents: 'x,y' };
+    expect(readJobRecord(stored(JOB_FIELDS, job))).toMatchObject({ ...job, output: '', runMs: 0 });
   });
 
   test('the view before anything is stored is that of a fresh head', () => {

@@ -3,7 +3,6 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SCRIPT_NAMES } from '../../../coordinator/queue/gen/scripts.ts';
-import { recordsPrelude } from '../../../coordinator/queue/records.ts';
 import { scriptSource } from '../../../coordinator/queue/scripts.ts';
 import { EVENT_TYPES } from '../../../sdk/common/events.ts';
 
@@ -13,6 +12,12 @@ const libraries = readdirSync(join(folder, 'lib')).map((file) => `lib/${file.rep
 
 /** New work is refused when memory is short; everything that drains it is not. */
 const TAKES_MEMORY = ['emit', 'submit'];
+/** What no script is without, by library. */
+const FIRST_STATEMENT: Readonly<Record<string, string>> = {
+  cell: 'local P = ',
+  queue: 'local fair, fair_dirty',
+  facts: 'local TERMINAL_EVENT = ',
+};
 const HEADER = ['purpose', 'keys', 'args', 'returns', 'edges', 'emits', 'idempotent', 'use'];
 
 test('there is a type for every script, and a script for every type', () => {
@@ -42,17 +47,23 @@ describe.each([...SCRIPT_NAMES])('%s', (name) => {
     expect(uses[0]).toBe('cell');
     const order = ['cell', 'queue', 'facts', 'decision'];
     expect(uses).toEqual(order.filter((library) => uses.includes(library)));
-    const parts = [
-      lines[0] as string,
-      recordsPrelude(),
-      ...uses.map((library) => lua(`lib/${library}`)),
-      lines.slice(1).join('\n'),
-    ];
-    expect(source).toBe(parts.join('\n'));
+    expect(source.split('\n')[0]).toBe(lines[0]);
+    // The libraries in their order, and what they define before the body.
+    const places = uses.flatMap((library) => FIRST_STATEMENT[library] ?? []).map((statement) => source.indexOf(statement));
+    expect(places.every((place) => place > 0)).toBe(true);
+    expect(places).toEqual(places.toSorted((x, y) => x - y));
+    // Numbers stand where names stood, and no function is there for nothing.
+    const code = source.replaceAll(/--.*$/gm, '');
+    expect(code).not.toMatch(/\b(H|S|J|ST)\.\w|\bEV\[|\b(STEPS_PER_CHUNK|STEP_FRONT|INLINE_EVENT_BYTES|BAND_SHIFT)\b/);
+    for (const [, defined] of code.matchAll(/^local function (\w+)/gm)) {
+      if (code.match(new RegExp(`\\b${defined}\\b`, 'g'))?.length === 1) throw new Error(`Nothing uses ${defined}.`);
+    }
   });
 
   test('emits only events there are', () => {
-    const used = [...scriptSource(name).matchAll(/EV\['([^']+)'\]/g)].map((match) => match[1] as string);
+    const uses = (/^-- use: (.*)$/m.exec(text)?.[1] ?? '').split(' ');
+    const all = [text, ...uses.map((library) => lua(`lib/${library}`))].join('\n');
+    const used = [...all.matchAll(/EV\['([^']+)'\]/g)].map((match) => match[1] as string);
     expect(used.filter((type) => !(EVENT_TYPES as readonly string[]).includes(type))).toEqual([]);
   });
 });
@@ -74,7 +85,7 @@ describe.each([...SCRIPT_NAMES, ...libraries])('%s', (file) => {
   test('names every key by the prefix of its cell', () => {
     for (const [, , key] of code.matchAll(/\bcall\('([A-Z]+)',\s*([^,)]+)/g)) {
       if (key === undefined) continue;
-      expect(key.trim()).toMatch(/^(KEYS\[1\]|P \.\. '|key$|bucket\(|order\[i\]$)/);
+      expect(key.trim()).toMatch(/^(KEYS\[1\]|P \.\. '|key$|bucket\(|order\[i\]$|w\.key$|(OFFERS|LEASES|TIMERS|TODO)$)/);
     }
   });
 });

@@ -164,7 +164,10 @@ export function decideCases(world: () => World): void {
     await w.complete(failure(two));
     await w.control(wid);
     expect(await w.redis.zscore(keys.todo(w.cell), wid)).toBe('1');
-    // A decision that goes on is under way: its time starts anew.
+    // A decision that leaves something, or goes on, is under way: its time starts anew.
+    await w.decide([wid, 1, 0, change(), [0]]);
+    expect(Number(await w.redis.zscore(keys.todo(w.cell), wid))).toBeGreaterThan(1);
+    await w.makeDue(keys.todo(w.cell), wid);
     const { version, facts } = await w.head(wid);
     await w.decide([wid, version, facts, change({ again: [0] }), [-1]]);
     expect(Number(await w.redis.zscore(keys.todo(w.cell), wid))).toBeGreaterThan(1);

@@ -105,8 +105,8 @@ function withoutEmptyEnd(list: readonly unknown[]): unknown[] {
 
 function jobOf(bytes: Buffer): Fields {
   const { class: queue, queuedAt: _queued, startedAt, completedAt, ...rest } = readJobRow(bytes);
-  expect((completedAt as number) > 0).toBe(isTerminal(rest.state));
-  return { ...rest, queue, started: (startedAt as number) > 0 };
+  expect(completedAt > 0).toBe(isTerminal(rest.state));
+  return { ...rest, queue, started: startedAt > 0 };
 }
 
 export function snapshotOfModel(model: Model): Snapshot {
