@@ -53,6 +53,8 @@ import { Shell } from './workflow/shell.ts';
 const DEFAULT_NAMESPACE = 'dibs';
 /** Time calls under way get when the coordinator stops, milliseconds. */
 const STOP_GRACE_MS = 2000;
+/** Time agents get to go elsewhere by themselves, milliseconds. */
+const LEAVE_GRACE_MS = 500;
 /** Pause of the slow check for ends whose news was lost, milliseconds. */
 const SLOW_CHECK_MS = 5000;
 
@@ -241,7 +243,8 @@ class RunningCoordinator implements Coordinator {
     const authenticate = authenticator(
       tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),
     );
-    const frame = { authenticate, log };
+    const leaving = new AbortController();
+    const frame = { authenticate, log, leaving: leaving.signal };
     const server = new GrpcServer((grpc) => {
       grpc.addService(
         workflowService,
@@ -258,9 +261,12 @@ class RunningCoordinator implements Coordinator {
     this.#undo.push(
       () => server.stop(STOP_GRACE_MS),
       () => Promise.all(loops.map((loop) => loop.stop())).then(() => {}),
-      () => {
+      async () => {
         for (const claimer of claimers) claimer.stop();
         greeter.drain();
+        await until(() => fleet.sessions.length === 0, LEAVE_GRACE_MS);
+        greeter.endAll();
+        leaving.abort();
       },
     );
     log.info({ coordinatorId: this.id, address: this.address, cells: cells.length }, 'serving');
@@ -287,6 +293,12 @@ class RunningCoordinator implements Coordinator {
     const masters = 'nodes' in redis ? redis.nodes('master').length : 1;
     return { redis, subscriber, masters };
   }
+}
+
+/** Looks every few milliseconds until something is true, or the time is over. */
+async function until(isTrue: () => boolean, timeoutMs: number): Promise<void> {
+  const deadline = systemClock.monotonic() + timeoutMs;
+  while (!isTrue() && systemClock.monotonic() < deadline) await sleep(systemClock, 10);
 }
 
 /** Whether some connected agent can run a class; as of the last poll. */

@@ -95,7 +95,7 @@ function settingsAsFlags(command: Command): Command {
 function logOptions(flags: Flags, io: Io): Partial<LogOptions> {
   const format = flags['logFormat'] ?? io.env['DIBS_LOG_FORMAT'];
   if (format !== undefined && format !== 'json' && format !== 'short') {
-    throw new ConfigError([`DIBS_LOG_FORMAT must be json or short, not ${String(format)}`]);
+    throw new ConfigError([`DIBS_LOG_FORMAT must be json or short, not ${JSON.stringify(format)}`]);
   }
   const level = flags['logLevel'] as LogLevel | undefined;
   return { ...(level === undefined ? {} : { level }), ...(format === undefined ? {} : { format }) };

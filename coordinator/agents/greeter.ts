@@ -96,10 +96,16 @@ export class Greeter {
     this.#open.delete(outbox);
   }
 
-  /** Sends every agent elsewhere. */
+  /** Asks every agent to go elsewhere. */
   drain(): void {
     this.#draining = true;
     for (const outbox of this.#open) outbox.drain();
+  }
+
+  /** Ends the sessions of agents that have not left by themselves. */
+  endAll(): void {
+    for (const outbox of this.#open) outbox.end();
+    this.#open.clear();
   }
 
   #advertised(hello: Hello__Output): void {

@@ -15,6 +15,7 @@ const MESSAGE_BYTES = 4 * 1024 * 1024;
 export interface DownStream {
   write(message: Plain<CoordinatorMessage__Output>): boolean;
   once(event: 'drain', listener: () => void): unknown;
+  end(): void;
 }
 
 export class Outbox {
@@ -62,6 +63,14 @@ export class Outbox {
 
   close(): void {
     this.#closed = true;
+  }
+
+  /** Ends the session in good order: the agent goes elsewhere and keeps its jobs. */
+  end(): void {
+    if (this.#closed) return;
+    this.#flush();
+    this.#closed = true;
+    this.#stream.end();
   }
 
   #schedule(): void {

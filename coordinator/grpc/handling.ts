@@ -2,6 +2,7 @@
  * The frame of every handler: authenticate, call, answer; refusals become statuses with details.
  */
 import type * as grpc from '@grpc/grpc-js';
+import { DibsError } from '../../sdk/common/errors.ts';
 import { toServiceError } from '../../runtime/grpc-errors.ts';
 import type { ErrorLog } from '../../runtime/grpc-errors.ts';
 import type { Authenticate, Caller } from './caller.ts';
@@ -9,6 +10,12 @@ import type { Authenticate, Caller } from './caller.ts';
 export interface Frame {
   readonly authenticate: Authenticate;
   readonly log: ErrorLog;
+  /** Aborted when the coordinator leaves: streams end with DRAINING, so that clients go on elsewhere. */
+  readonly leaving: AbortSignal;
+}
+
+export function leavingError(): DibsError {
+  return new DibsError('DRAINING', 'This coordinator is leaving; ask another.', { retryAfterMs: 0 });
 }
 
 /** A unary handler from a function that returns the response or throws. */
@@ -41,6 +48,13 @@ export function serverStream<Request, Response>(
     call.on('cancelled', () => gone.abort());
     call.on('error', () => gone.abort());
     call.on('close', () => gone.abort());
+    const leave = (): void => {
+      if (gone.signal.aborted) return;
+      call.emit('error', toServiceError(leavingError(), frame.log));
+      gone.abort();
+    };
+    frame.leaving.addEventListener('abort', leave, { once: true });
+    gone.signal.addEventListener('abort', () => frame.leaving.removeEventListener('abort', leave), { once: true });
     const write = async (response: Response): Promise<void> => {
       if (gone.signal.aborted || call.write(response)) return;
       await new Promise<void>((resolve) => {
@@ -56,9 +70,13 @@ export function serverStream<Request, Response>(
     Promise.resolve()
       .then(() => body(call.request, frame.authenticate(call.metadata), write, gone.signal))
       .then(
-        () => call.end(),
+        () => {
+          if (!gone.signal.aborted) call.end();
+          gone.abort();
+        },
         (error: unknown) => {
           if (!gone.signal.aborted) call.emit('error', toServiceError(error, frame.log));
+          gone.abort();
         },
       );
   };

@@ -20,6 +20,7 @@ import { workflowId } from '../queue/keys.ts';
 import type { Plan } from '../workflow/plan.ts';
 import type { WorkflowEnd } from '../workflow/results.ts';
 import { MAX_REQUEST_ID } from './request-id.ts';
+import { leavingError } from './handling.ts';
 import type { WorkflowServiceParts } from './workflow-parts.ts';
 
 /** Items of one stream the store has not answered yet, at most. */
@@ -90,7 +91,14 @@ class SubmitSession {
       this.#halfClosed = true;
       this.#schedule();
     });
+    const { frame } = this.#parts;
+    const leave = (): void => {
+      if (this.#closed) return;
+      stream.emit('error', toServiceError(leavingError(), frame.log));
+    };
+    frame.leaving.addEventListener('abort', leave, { once: true });
     const close = (): void => {
+      frame.leaving.removeEventListener('abort', leave);
       if (this.#closed) return;
       this.#closed = true;
       for (const wait of this.#waits) this.#giveUp(wait);

@@ -44,7 +44,7 @@ export const HEAD_FIELDS = [
   ['watch', 'Hs'], // coordinator that wants to hear of every event; '*' = several; '' = none
   ['dirty', 'Hs'], // indexes of steps with facts no decision has seen, 4 bytes each, signed; -1 = the workflow itself
   ['requestId', 'Hs'],
-  ['reason', 'Hs'],
+  ['reason', 'I4s'],
   ['message', 'I4s'],
   ['cancelMessage', 'I4s'],
 ] as const satisfies Fields;
@@ -93,9 +93,9 @@ export const JOB_FIELDS = [
   ['member', 'Bs'], // member in the queue zset; '' = not queued
   ['input', 'I4s'], // JSON text; '' = the plan's literal
   ['output', 'I4s'], // JSON text
-  ['reason', 'Hs'],
+  ['reason', 'I4s'],
   ['message', 'I4s'],
-  ['agents', 'Hs'], // agents that lost it by a stall
+  ['agents', 'I4s'], // agents that lost it by a stall
 ] as const satisfies Fields;
 
 type NameOf<F extends Fields> = F[number][0];

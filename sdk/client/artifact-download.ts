@@ -4,7 +4,6 @@
  * Invariants: a lost coordinator costs nothing, reading goes on at the byte where it stopped; a stream that ends well
  * had all bytes and the right hash; a file at the wanted path is whole, because it is renamed into place.
  */
-import type grpc from '@grpc/grpc-js';
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
@@ -81,7 +80,7 @@ async function* bytesOf(
     } catch (error) {
       if (error instanceof ArtifactCorruptError) throw error;
       if (signal?.aborted === true) throw signal.reason;
-      const failure = fromServiceError(error as grpc.ServiceError);
+      const failure = fromServiceError(error);
       const waitMs = patience.failed(failure, Date.now(), Math.random());
       if (waitMs === undefined || connection.closed) throw failure;
       connection.moveOn(endpoint);

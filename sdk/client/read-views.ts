@@ -153,8 +153,8 @@ export function readResult(wire: WireResult): WorkflowResult {
     status: stateName(wire.state),
     ...explained(wire.outcome),
     steps: steps.map((step) => ({
-      name: String(step.name ?? ''),
-      status: parseState(String(step.status)) ?? 'unspecified',
+      name: textOf(step.name),
+      status: parseState(textOf(step.status)) ?? 'unspecified',
       output: step.output ?? null,
     })),
     succeeded: count(body.succeeded),
@@ -185,4 +185,8 @@ export function orNull(text: string | undefined): string | null {
 
 function count(value: Json | undefined): number {
   return typeof value === 'number' ? value : 0;
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
 }

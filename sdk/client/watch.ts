@@ -90,7 +90,7 @@ async function* received<Message>(
   try {
     yield* call as AsyncIterable<Message>;
   } catch (error) {
-    throw signal?.aborted === true ? signal.reason : fromServiceError(error as grpc.ServiceError);
+    throw signal?.aborted === true ? signal.reason : fromServiceError(error);
   } finally {
     signal?.removeEventListener('abort', cancel);
     cancel();

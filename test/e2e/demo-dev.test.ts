@@ -39,8 +39,10 @@ describe('dibs dev', () => {
   }
 
   it('says how to go on', async () => {
-    await dev.line(/^Dibs is up on .*: 2 agents/);
-    await dev.line(new RegExp(`export DIBS_ADDRESS=${address}`));
+    await dev.line(/Ctrl-C stops it\.$/);
+    expect(dev.output).toContain(`Dibs is up on ${address}: 2 agents`);
+    await dev.line(/dibs workflow list/);
+    expect(dev.output).toContain(`export DIBS_ADDRESS=${address}`);
   });
 
   it.each([

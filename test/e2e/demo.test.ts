@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isAlive, startedBy } from '../support/processes.ts';
 import { startProc } from '../support/proc.ts';
 import type { Proc } from '../support/proc.ts';
+import { until } from '../support/until.ts';
 
 interface Summary {
   readonly workflows: readonly {
@@ -112,7 +114,10 @@ describe('the demo', () => {
   it('leaves no process behind when it is killed', async () => {
     const proc = await demo();
     await proc.line(/^photo enlarge: processing/, { timeoutMs: 60_000 });
+    const children = startedBy(proc.pid, '').map(({ pid }) => pid);
+    expect(children.length).toBeGreaterThan(5);
     await proc.kill();
-    // The check for leaked processes at the end of this file is the assertion; children see their lifeline cut.
+    // They see their lifeline cut.
+    await until('its processes to end', () => !children.some(isAlive));
   });
 });

@@ -175,7 +175,7 @@ export class FakeWorkflowServer {
         };
         store.on('ended', end);
         call.on('cancelled', () => store.off('ended', end));
-        call.on('data', async (message: SubmitStreamRequest__Output) => {
+        const answer = async (message: SubmitStreamRequest__Output): Promise<void> => {
           this.batches.push(message.items.map(({ requestId }) => requestId));
           const answer = this.#accept(message.items, wanted);
           await this.beforeAck(message.items);

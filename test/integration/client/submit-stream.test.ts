@@ -108,9 +108,8 @@ describe('submit stream', () => {
     const stream = client.openSubmitStream();
     server.beforeAck = () => new Promise(() => undefined);
     const open = stream.submit(echo(1));
-    const refused = expect(open).rejects.toThrow('was closed');
-    stream.close();
-    await refused;
+    setImmediate(() => stream.close());
+    await expect(open).rejects.toThrow('was closed');
     await expect(stream.submit(echo(2))).rejects.toThrow('is closed');
 
     const lost = createClient({ address: '127.0.0.1:1', reconnectMs: 50 });

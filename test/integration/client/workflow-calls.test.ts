@@ -58,8 +58,7 @@ describe('client calls', () => {
     const { workflow } = await client.submit(ECHO);
     server.kill();
     const reading = client.get(workflow.id);
-    const given = expect(client.get(workflow.id, { timeoutMs: 300 })).rejects.toMatchObject({ code: 14 });
-    await given;
+    await expect(client.get(workflow.id, { timeoutMs: 300 })).rejects.toMatchObject({ code: 14 });
     await server.restart();
     expect(await reading).toMatchObject({ id: workflow.id });
   });

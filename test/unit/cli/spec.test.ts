@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { describeFile, storeFiles } from '../../../cli/workflow/local-files.ts';
+import type { Store } from '../../../cli/workflow/local-files.ts';
 import { assertNoStepFlags, overlay, specFromFlags } from '../../../cli/workflow/spec-flags.ts';
 import { parseSpec, readSpecFile, withSeconds } from '../../../cli/workflow/spec-file.ts';
 import { fakeIo } from '../../support/fake-io.ts';
@@ -84,7 +85,7 @@ describe('workflow flags', () => {
 
 describe('files in a workflow', () => {
   it('become references, each stored once', async () => {
-    const store = vi.fn(async () => reference);
+    const store = vi.fn<Store>(async () => reference);
     const workflow = {
       arguments: { photo: { $file: 'photo.jpg' } },
       steps: [{ input: [{ $file: './photo.jpg' }, null, 3] }],
@@ -97,7 +98,7 @@ describe('files in a workflow', () => {
   });
 
   it('passes a name and a media type on', async () => {
-    const store = vi.fn(async () => reference);
+    const store = vi.fn<Store>(async () => reference);
     await storeFiles({ a: { $file: 'photo.jpg', name: 'x.bin', mediaType: 'image/jpeg' } }, folder, store);
     expect(store).toHaveBeenCalledWith({
       path: join(folder, 'photo.jpg'),
@@ -107,7 +108,7 @@ describe('files in a workflow', () => {
   });
 
   it('stores nothing when one of them is missing or wrong, and names all', async () => {
-    const store = vi.fn(async () => reference);
+    const store = vi.fn<Store>(async () => reference);
     const workflow = {
       a: { $file: 'photo.jpg' },
       b: [{ $file: 'gone.jpg' }],

@@ -23,7 +23,7 @@ test('released layouts stay', () => {
   expect(text(HEAD_FIELDS)).toBe(
     'ver:I4 facts:I4 state:B seq:I4 listed:I4 failedStep:i4 cancel:B closing:B stepCount:I4 openSteps:I4 okSteps:I4 ' +
       'weight:I4 createdAt:I6 startedAt:I6 completedAt:I6 stepsBytes:I4 tenant:Hs watch:Hs dirty:Hs requestId:Hs ' +
-      'reason:Hs message:I4s cancelMessage:I4s',
+      'reason:I4s message:I4s cancelMessage:I4s',
   );
   expect(text(STEP_FIELDS)).toBe(
     'state:B needs:I4 total:i4 emitted:I4 nextJob:I4 open:I4 ok:I4 bad:i4 startedAt:I6 completedAt:I6 close:B ' +
@@ -32,7 +32,7 @@ test('released layouts stay', () => {
   expect(text(JOB_FIELDS)).toBe(
     'state:B hold:B band:B progressSource:B claims:H recoveries:H attempt:I4 slot:I4 replaces:i4 emitBatch:I6 ' +
       'queuedAt:I6 startedAt:I6 completedAt:I6 runMs:I6 score:d cost:d progress:d token:Bs agent:Hs class:Hs ' +
-      'member:Bs input:I4s output:I4s reason:Hs message:I4s agents:Hs',
+      'member:Bs input:I4s output:I4s reason:I4s message:I4s agents:I4s',
   );
   expect(STEPS_PER_CHUNK).toBe(32);
 });

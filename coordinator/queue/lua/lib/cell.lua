@@ -97,7 +97,7 @@ end
 
 -- Reads the records of many jobs with one call per bucket; load_job then finds them. Item i's ref begins at `from`.
 local function prefetch(refs, want_plan)
-  local fields, order, asked = {}, {}, {}
+  local fields, order, asked, asked_works = {}, {}, {}, {}
   for i = 1, #refs do
     local ref = refs[i]
     if jobs[ref] == nil and not asked[ref] then
@@ -108,8 +108,8 @@ local function prefetch(refs, want_plan)
       if not list then list = {} fields[key] = list order[#order + 1] = key end
       local size = #list
       list[size + 1] = ref
-      if works[wid] == nil and not asked[wid] then
-        asked[wid] = true
+      if works[wid] == nil and not asked_works[wid] then
+        asked_works[wid] = true
         list[size + 2] = wid
         if want_plan then list[size + 3] = wid .. 'p' end
       end
@@ -129,7 +129,7 @@ local function prefetch(refs, want_plan)
         k = k + (want_plan and 2 or 1)
       end
       local w = wid and works[wid]
-      if w then job_of(ref, w, s, n, raw) else jobs[ref] = false end
+      if w then job_of(ref, w, s, n, raw) elseif w == false then jobs[ref] = false end
     end
   end
 end

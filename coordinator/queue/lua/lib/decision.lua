@@ -137,5 +137,6 @@ local function settle(w, seen, facts)
     h[H.dirty] = keep
     if keep == '' then zrem(TODO, w.wid) return true end
   end
+  zadd(TODO, now, w.wid)
   return false
 end
