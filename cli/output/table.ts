@@ -41,7 +41,7 @@ export function renderFields(fields: readonly (readonly [string, string])[]): st
 
 /** Text from somebody else, safe to show on one line. */
 export function safe(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '·');
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, '·');
 }
 
 function width(text: string): number {

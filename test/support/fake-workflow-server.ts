@@ -175,12 +175,13 @@ export class FakeWorkflowServer {
         };
         store.on('ended', end);
         call.on('cancelled', () => store.off('ended', end));
-        const answer = async (message: SubmitStreamRequest__Output): Promise<void> => {
-          this.batches.push(message.items.map(({ requestId }) => requestId));
-          const answer = this.#accept(message.items, wanted);
-          await this.beforeAck(message.items);
-          call.write(answer);
-        });
+        const take = async ({ items }: SubmitStreamRequest__Output): Promise<void> => {
+          this.batches.push(items.map(({ requestId }) => requestId));
+          const answers = this.#accept(items, wanted);
+          await this.beforeAck(items);
+          call.write(answers);
+        };
+        call.on('data', (message: SubmitStreamRequest__Output) => void take(message));
         call.on('end', () => call.end());
         call.on('error', () => undefined);
       },

@@ -204,6 +204,35 @@ describe('a watch', () => {
   });
 });
 
+describe('a coordinator that leaves', () => {
+  test('sends its agents and watchers elsewhere; nothing is lost', async () => {
+    const three = await startCoordinator(redis().url);
+    const slow = await agent({ types: ['lasting'], address: three.address, credits: 1, answer: () => undefined });
+    using follower = createClient({ address: `${three.address},${one.address}` });
+    const { workflow } = await follower.submit({ steps: [{ type: 'lasting', input: {} }] });
+    const events: LogEvent[] = [];
+    const seen = new Promise<void>((resolve, reject) => {
+      void (async () => {
+        for await (const event of follower.watch(workflow.id)) if (event.type !== 'resync') events.push(event);
+      })().then(resolve, reject);
+    });
+    const offer = await until('the offer', () => slow.offers[0]);
+    const ended = once(slow, 'end');
+    await three.stop();
+    await ended;
+    const again = await agent({
+      id: slow.id,
+      types: ['lasting'],
+      held: [{ jobId: offer.jobId, token: offer.token }],
+      answer: () => undefined,
+    });
+    again.complete(offer, { output: 'kept' });
+    await seen;
+    expect(events.map((event) => event.sequence)).toEqual(events.map((_, i) => i + 1));
+    expect(events.at(-1)?.type).toBe('workflow.succeeded');
+  });
+});
+
 describe('agents', () => {
   test('only those that can run a job get it', async () => {
     const plain = await agent({ types: ['paint'], answer: () => ({ output: 'plain' }) });
