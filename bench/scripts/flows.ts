@@ -62,7 +62,14 @@ export class Flows {
     const compiled = compileWorkflow(spec, { knownTypes: TYPES, costOf: () => 1 });
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
     const requestId = `request-${this.#count++}`;
-    this.#intake.submit('default', requestId, compiled.plan, true, () => {}, () => {});
+    this.#intake.submit(
+      'default',
+      requestId,
+      compiled.plan,
+      true,
+      () => {},
+      () => {},
+    );
     return this.#catcher.submission as Submission;
   }
 
@@ -70,14 +77,25 @@ export class Flows {
   completions(reply: readonly unknown[], outputJson: () => string): CompleteItem[] {
     const items: CompleteItem[] = [];
     const plans = new Map<string, Plan>();
-    for (let i = 1; i < reply.length; ) {
+    for (let i = 1; i < reply.length;) {
       const [, ref, token, , , , , hasHead, hasPlan] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step } = parseJobRef(ref);
       if (hasPlan) plans.set(wid, readPlan(reply[i++]));
       const job = { ref, token, wid, step, plan: plans.get(wid), view, progressAt: 0 };
-      const said = { verdict: Verdict.VERDICT_SUCCEEDED, outputJson: outputJson(), runMs: 5, startedAgeMs: -7, outcome: null };
-      this.#completions.store(job, said as unknown as JobCompletion__Output, () => {}, () => {});
+      const said = {
+        verdict: Verdict.VERDICT_SUCCEEDED,
+        outputJson: outputJson(),
+        runMs: 5,
+        startedAgeMs: -7,
+        outcome: null,
+      };
+      this.#completions.store(
+        job,
+        said as unknown as JobCompletion__Output,
+        () => {},
+        () => {},
+      );
       items.push(this.#catcher.completion as CompleteItem);
     }
     return items;

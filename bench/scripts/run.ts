@@ -51,12 +51,16 @@ let calls = 0;
 const tag = (): string => `tag${(calls++).toString(36).padStart(5, '0')}`;
 /** JSON of exactly `bytes` bytes. */
 const json = (bytes: number): string => {
-  const text = randomBytes(bytes).toString('base64').slice(0, bytes - 13);
+  const text = randomBytes(bytes)
+    .toString('base64')
+    .slice(0, bytes - 13);
   return `{"prompt":"${text}"}`;
 };
 
 function chunks<T>(list: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
+    list.slice(i * size, (i + 1) * size),
+  );
 }
 
 function expect(held: boolean, what: string): void {
@@ -64,11 +68,15 @@ function expect(held: boolean, what: string): void {
 }
 
 /** Makes calls, 64 items or more in flight; gives their answers and the script time. */
-async function phase<T>(makers: readonly (() => Promise<T>)[], batch: number): Promise<{ replies: T[]; us: number }> {
+async function phase<T>(
+  makers: readonly (() => Promise<T>)[],
+  batch: number,
+): Promise<{ replies: T[]; us: number }> {
   const pipelined = Math.max(1, Math.ceil(64 / batch));
   const before = await server.sample();
   const replies: T[] = [];
-  for (const group of chunks(makers, pipelined)) replies.push(...(await Promise.all(group.map((make) => make()))));
+  for (const group of chunks(makers, pipelined))
+    replies.push(...(await Promise.all(group.map((make) => make()))));
   const after = await server.sample();
   return { replies, us: after.scriptUs - before.scriptUs };
 }
@@ -86,7 +94,15 @@ function submitArgs(group: readonly Submission[]): { items: SubmitItem[]; blobs:
 const ask = (jobs: number): ClaimAsk => [AGENT, jobs, [QUEUE], [1], [jobs]];
 let claims = 0;
 const claim = (jobs: number): Promise<unknown[]> =>
-  scripts.call('claim', cell, [tag(), ORIGIN, ++claims, randomBytes(6).toString('base64url'), OFFER_MS, 1, [ask(jobs)]]);
+  scripts.call('claim', cell, [
+    tag(),
+    ORIGIN,
+    ++claims,
+    randomBytes(6).toString('base64url'),
+    OFFER_MS,
+    1,
+    [ask(jobs)],
+  ]);
 
 async function lifetime(batch: number): Promise<Row> {
   await server.clear();
@@ -103,18 +119,28 @@ async function lifetime(batch: number): Promise<Row> {
     }),
     batch,
   );
-  expect(submit.replies.flat().length === count && submit.replies.flat().every(([status]) => status === 'created'), 'all created');
+  expect(
+    submit.replies.flat().length === count && submit.replies.flat().every(([status]) => status === 'created'),
+    'all created',
+  );
   const waiting = await server.dataBytes();
   const claimed = await phase(
     Array.from({ length: Math.ceil(count / batch) }, () => () => claim(batch)),
     batch,
   );
   const items = claimed.replies.flatMap((reply) => flows.completions(reply, () => json(200)));
-  expect(items.length === count && items.every((item) => item[11] !== false), 'every job is claimed once and decided ahead');
+  expect(
+    items.length === count && items.every((item) => item[11] !== false),
+    'every job is claimed once and decided ahead',
+  );
   // Accepts are not part of the lifetime: fast jobs complete without. Half the jobs are accepted, to know what it costs.
   const half = items.slice(0, count / 2).map(([ref, token]): AcceptItem => [ref, token, 3, 60_000]);
   const accept = await phase(
-    options.output === 'profile' ? [] : chunks(half, batch).map((group) => () => scripts.call('accept', cell, [tag(), ORIGIN, LEASE_MS, group])),
+    options.output === 'profile'
+      ? []
+      : chunks(half, batch).map(
+          (group) => () => scripts.call('accept', cell, [tag(), ORIGIN, LEASE_MS, group]),
+        ),
     batch,
   );
   const late = await phase(completing(items.slice(0, count / 2), batch), batch);
@@ -148,13 +174,31 @@ function completing(items: readonly CompleteItem[], batch: number) {
 async function fanOut(): Promise<Row> {
   await server.clear();
   const flows = new Flows(cell, reads);
-  const clock = { now: () => performance.now(), sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)) };
-  const store = new Store({ redis, cells: [cell], origin: ORIGIN, clock, leaseMs: LEASE_MS, offerMs: OFFER_MS });
+  const clock = {
+    now: () => performance.now(),
+    sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)),
+  };
+  const store = new Store({
+    redis,
+    cells: [cell],
+    origin: ORIGIN,
+    clock,
+    leaseMs: LEASE_MS,
+    offerMs: OFFER_MS,
+  });
   let problem: unknown;
-  const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: (error) => (problem = error) });
+  const shell = new Shell({
+    store,
+    reads,
+    cost: () => 1,
+    random: () => 0,
+    onError: (error) => (problem = error),
+  });
   const empty = await server.dataBytes();
   const inputJson = JSON.stringify({ prompt: 'x'.repeat(34), i: { $ref: 'item' } });
-  const submission = flows.submission({ steps: [{ type: 'echo', inputJson, forEach: { itemsJson: String(fanJobs) } }] });
+  const submission = flows.submission({
+    steps: [{ type: 'echo', inputJson, forEach: { itemsJson: String(fanJobs) } }],
+  });
   const { items, blobs } = submitArgs([submission]);
   const emitted = await phase(
     [

@@ -72,7 +72,11 @@ async function measure(options: ThroughputOptions): Promise<Report> {
       const ask = { first: numbers.take(count), jobs: count, window };
       const round = await runRound(systems[side] as SystemUnderTest, ask);
       const others = round.foreignCores.toFixed(1);
-      say(`round ${number}, ${side}: ${Math.round(round.perSecond)} jobs/s (others used ${others} cores)`);
+      const cpuMs = (Object.values(round.roles).reduce((sum, use) => sum + use.cpuMs, 0) / count) * 1000;
+      say(
+        `round ${number}, ${side}: ${Math.round(round.perSecond)} jobs/s, ${Math.round(cpuMs)} ms CPU per 1000 jobs` +
+          ` (others used ${others} cores)`,
+      );
       return round;
     });
     const pids = new Map((systems.dibs?.processes ?? []).map(({ pid, name }) => [pid, name]));

@@ -9,8 +9,8 @@ import { keys, makeCell } from './keys.ts';
 import type { Cell } from './keys.ts';
 import { cellTag } from './slots.ts';
 
-/** Layout revision of the records; a newer one than we know refuses to start. */
-const LAYOUT = 1;
+/** Layout revision of the records (`records.ts`); another one refuses to start. */
+const LAYOUT = 2;
 
 /** Cells of a key space created on a cluster with this many masters; one Redis has one cell and strict order. */
 export function defaultCellCount(masters: number): number {
@@ -32,6 +32,12 @@ export async function openCells(
   if (layout > LAYOUT) {
     throw new Error(
       `The key space "${namespace}" has layout ${layout}; this program knows up to ${LAYOUT}. Upgrade it.`,
+    );
+  }
+  if (layout < LAYOUT) {
+    throw new Error(
+      `The key space "${namespace}" has layout ${layout}, of before the first release; this program needs ${LAYOUT}. ` +
+        `Empty it, or use another namespace.`,
     );
   }
   if (count > 0 && count !== cells) {

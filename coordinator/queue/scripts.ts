@@ -59,7 +59,7 @@ function withConstants(source: string): string {
   );
 }
 
-/** Leaves out the library functions nothing refers to: each costs a closure per call. */
+/** Leaves out the library functions that no code refers to: each costs a closure per call. */
 function dropUnused(libraries: string, body: string): string {
   const lines = libraries.replaceAll(/^ *--.*\n/gm, '');
   let source = `${lines}\n${body}`;
@@ -75,7 +75,8 @@ function dropUnused(libraries: string, body: string): string {
 }
 
 function countOf(source: string, name: string | undefined): number {
-  return source.match(new RegExp(`\\b${name}\\b`, 'g'))?.length ?? 0;
+  const code = source.replaceAll(/--.*$/gm, '');
+  return code.match(new RegExp(`\\b${name}\\b`, 'g'))?.length ?? 0;
 }
 
 function loadAll(): ReadonlyMap<ScriptName, Script> {
@@ -114,7 +115,13 @@ export class ScriptRunner {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       reply = await this.#redis.callBuffer('EVAL', [script.source, '1', keys.meta(cell), ...argv]);
     }
-    if (!Buffer.isBuffer(reply)) return reply as Scripts[N]['returns'];
-    return script.sequence ? unpackSequence(reply) : unpack(reply);
+    return readReply(reply, script.sequence) as Scripts[N]['returns'];
   }
+}
+
+/** A number, one msgpack value, or the pieces of a msgpack sequence. */
+export function readReply(reply: unknown, sequence: boolean): unknown {
+  if (Array.isArray(reply)) return unpackSequence(Buffer.concat(reply as Buffer[]));
+  if (!Buffer.isBuffer(reply)) return reply;
+  return sequence ? unpackSequence(reply) : unpack(reply);
 }

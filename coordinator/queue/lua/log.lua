@@ -12,8 +12,9 @@ if not w then return pack({-1, 0}) end
 local h = w.h
 if A[4] ~= '' and h[H.watch] ~= A[4] and h[H.watch] ~= '*' then
   h[H.watch] = h[H.watch] == '' and A[4] or '*'
-  call('HSET', bucket(w.wid), w.wid, head_bytes(w) .. w.log)
+  call('HSET', bucket(w.wid), w.wid, head_bytes(w))
 end
 local list = h[H.listed] > A[2] and call('LRANGE', P .. 'e:' .. w.wid, A[2], A[2] + A[3] - 1) or {}
 local more = A[2] + #list < h[H.listed]
-return pack({#list, more and 1 or 0}) .. bin_header(head_bytes(w)) .. head_bytes(w) .. concat(list) .. (more and '' or w.log)
+local head = head_bytes(w)
+return {pack({#list, more and 1 or 0}) .. bin_header(head), head, concat(list), more and '' or w.log}

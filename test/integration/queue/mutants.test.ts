@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { pack, unpack, unpackSequence } from '../../../coordinator/queue/codec.ts';
+import { pack } from '../../../coordinator/queue/codec.ts';
 import { SCRIPT_NAMES } from '../../../coordinator/queue/gen/scripts.ts';
 import type { ScriptName, Scripts } from '../../../coordinator/queue/gen/scripts.ts';
 import { keys } from '../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../coordinator/queue/keys.ts';
-import { scriptSource } from '../../../coordinator/queue/scripts.ts';
+import { readReply, scriptSource } from '../../../coordinator/queue/scripts.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
 import type { RedisConnection } from '../../../runtime/redis/connect.ts';
 import { useRedis } from '../../support/redis.ts';
@@ -48,9 +48,7 @@ class PatchedScripts implements Caller {
   ): Promise<Scripts[N]['returns']> {
     const source = this.#sources.get(name) as string;
     const reply = await this.#redis.callBuffer('EVAL', [source, '1', keys.meta(cell), pack(args), ...blobs]);
-    if (!Buffer.isBuffer(reply)) return reply as Scripts[N]['returns'];
-    const sequence = source.includes('\n-- returns: sequence');
-    const value: unknown = sequence ? unpackSequence(reply) : unpack(reply);
+    const value = readReply(reply, source.includes('\n-- returns: sequence'));
     return value as Scripts[N]['returns'];
   }
 }

@@ -7,7 +7,9 @@ import {
   STEP_FIELDS,
   logOffset,
   luaConstants,
+  readHeadRecord,
   readJobRecord,
+  readStepRecords,
   recordsPrelude,
 } from '../../../coordinator/queue/records.ts';
 import { pack } from '../../../coordinator/queue/codec.ts';
@@ -62,7 +64,7 @@ describe('for Lua', () => {
   });
 
   test('one struct call packs a record, one unpacks it', () => {
-    expect(recordsPrelude()).toContain('>I4I4BI4I4i4BBI4I4I4I4I6I6I6I4Hc0Hc0Hc0Hc0Hc0I4c0I4c0');
+    expect(recordsPrelude()).toContain('>I4I4BI4I4i4BBI4I4I4I4I6I6I6I4Hc0Hc0Hc0Hc0I4c0I4c0I4c0');
   });
 });
 
@@ -89,8 +91,20 @@ describe('views', () => {
   test('a head reads back by name, its log left alone', () => {
     const dirty = Buffer.from([255, 255, 255, 255, 0, 0, 0, 4]);
     const notes = pack(['WHY', 'Därum', [[0, 6, 'BROKEN', '', 1, 0, 1]]]);
-    const steps = Buffer.concat([stored(STEP_FIELDS, { total: -1, needs: 70_000 }), stored(STEP_FIELDS, { open: 2, notes })]);
-    const head = { ver: 7, facts: 8, failedStep: -1, createdAt: 1.7e12, tenant: 'ä', requestId: 'r', message: 'm', dirty };
+    const steps = Buffer.concat([
+      stored(STEP_FIELDS, { total: -1, needs: 70_000 }),
+      stored(STEP_FIELDS, { open: 2, notes }),
+    ]);
+    const head = {
+      ver: 7,
+      facts: 8,
+      failedStep: -1,
+      createdAt: 1.7e12,
+      tenant: 'ä',
+      requestId: 'r',
+      message: 'm',
+      dirty,
+    };
     const record = stored(HEAD_FIELDS, { ...head, stepsBytes: steps.length });
     const bytes = Buffer.concat([record, steps, Buffer.from('log')]);
     expect(readHead(bytes)).toMatchObject({
@@ -112,8 +126,33 @@ describe('views', () => {
     expect(readChunk(steps)).toEqual(readHead(bytes).steps);
   });
 
+  test('every field comes back under its own name', () => {
+    const distinct = (fields: Fields, raw: string): Record<string, number | string> =>
+      Object.fromEntries(
+        fields.map(([name, form], i) => [
+          name,
+          form.endsWith('s') ? (name === raw ? '' : `text ${i}`) : i + 1,
+        ]),
+      );
+    const head = distinct(HEAD_FIELDS, 'dirty');
+    expect(readHeadRecord(stored(HEAD_FIELDS, head)).head).toEqual(head);
+    const step = distinct(STEP_FIELDS, 'notes');
+    const bytes = stored(STEP_FIELDS, step);
+    expect(readStepRecords(Buffer.concat([bytes, bytes]), 0, 2 * bytes.length)).toEqual([step, step]);
+    const job = distinct(JOB_FIELDS, '');
+    expect(readJobRecord(stored(JOB_FIELDS, job))).toEqual(job);
+  });
+
   test('a job reads back by name', () => {
-    const job = { state: 4, replaces: -1, score: 2 ** 51 + 3, progress: -1, token: 'a.b', input: '{"ä":1}', agents: 'x,y' };
+    const job = {
+      state: 4,
+      replaces: -1,
+      score: 2 ** 51 + 3,
+      progress: -1,
+      token: 'a.b',
+      input: '{"ä":1}',
+      agents: 'x,y',
+    };
     expect(readJobRecord(stored(JOB_FIELDS, job))).toMatchObject({ ...job, output: '', runMs: 0 });
   });
 

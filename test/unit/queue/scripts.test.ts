@@ -49,14 +49,19 @@ describe.each([...SCRIPT_NAMES])('%s', (name) => {
     expect(uses).toEqual(order.filter((library) => uses.includes(library)));
     expect(source.split('\n')[0]).toBe(lines[0]);
     // The libraries in their order, and what they define before the body.
-    const places = uses.flatMap((library) => FIRST_STATEMENT[library] ?? []).map((statement) => source.indexOf(statement));
+    const places = uses
+      .flatMap((library) => FIRST_STATEMENT[library] ?? [])
+      .map((statement) => source.indexOf(statement));
     expect(places.every((place) => place > 0)).toBe(true);
     expect(places).toEqual(places.toSorted((x, y) => x - y));
     // Numbers stand where names stood, and no function is there for nothing.
     const code = source.replaceAll(/--.*$/gm, '');
-    expect(code).not.toMatch(/\b(H|S|J|ST)\.\w|\bEV\[|\b(STEPS_PER_CHUNK|STEP_FRONT|INLINE_EVENT_BYTES|BAND_SHIFT)\b/);
+    expect(code).not.toMatch(
+      /\b(H|S|J|ST)\.\w|\bEV\[|\b(STEPS_PER_CHUNK|STEP_FRONT|INLINE_EVENT_BYTES|BAND_SHIFT)\b/,
+    );
     for (const [, defined] of code.matchAll(/^local function (\w+)/gm)) {
-      if (code.match(new RegExp(`\\b${defined}\\b`, 'g'))?.length === 1) throw new Error(`Nothing uses ${defined}.`);
+      if (code.match(new RegExp(`\\b${defined}\\b`, 'g'))?.length === 1)
+        throw new Error(`Nothing uses ${defined}.`);
     }
   });
 
@@ -85,7 +90,9 @@ describe.each([...SCRIPT_NAMES, ...libraries])('%s', (file) => {
   test('names every key by the prefix of its cell', () => {
     for (const [, , key] of code.matchAll(/\bcall\('([A-Z]+)',\s*([^,)]+)/g)) {
       if (key === undefined) continue;
-      expect(key.trim()).toMatch(/^(KEYS\[1\]|P \.\. '|key$|bucket\(|order\[i\]$|w\.key$|(OFFERS|LEASES|TIMERS|TODO)$)/);
+      expect(key.trim()).toMatch(
+        /^(KEYS\[1\]|P \.\. '|key$|bucket\(|order\[i\]$|w\.key$|(OFFERS|LEASES|TIMERS|TODO)$)/,
+      );
     }
   });
 });

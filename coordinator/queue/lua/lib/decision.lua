@@ -100,14 +100,14 @@ local function apply(w, change)
     local e = list[i]
     event(w, e[1], e[2], e[3], e[4], e[5], e[6], e[7], e[8])
   end
-  list = change[6]
+  local wf = change[1]
+  list = wf and terminal(wf[1]) and {} or change[6]
   for i = 1, #list do
     add_dirty(h, list[i])
     zadd(TODO, now, w.wid)
   end
   list = change[3]
   for i = 1, #list do new_job(w, list[i]) end
-  local wf = change[1]
   if wf then
     if wf[1] ~= 0 then
       h[H.state] = wf[1]
@@ -122,11 +122,17 @@ local function apply(w, change)
   end
 end
 
--- Takes what the decision saw off `dirty`; the workflow leaves `todo` only when no fact came since, and else waits from now on.
+-- Takes what the decision saw off `dirty`; the workflow leaves `todo` only when it has ended or no fact came since, and
+-- else waits from now on.
 local function settle(w, seen, facts)
   local h = w.h
   local dirty = h[H.dirty]
   if dirty == '' then return true end
+  if terminal(h[H.state]) then
+    h[H.dirty] = ''
+    zrem(TODO, w.wid)
+    return true
+  end
   if h[H.facts] == facts then
     local keep = ''
     for at = 1, #dirty, 4 do

@@ -1,5 +1,6 @@
 /** decide and control: what decisions write, and that only the newest view may write it. */
 import { expect, test } from 'vitest';
+import type { Change } from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State } from '../../../../sdk/common/states.ts';
 import { change, endOfAll, ending, event, failure, flow, job, step, success } from '../changes.ts';
@@ -237,6 +238,21 @@ export function decideCases(world: () => World): void {
     expect(await w.zset(keys.timers(w.cell))).toEqual([]);
     expect(await w.control(wid)).toEqual(['terminal', State.succeeded]);
     expect((await w.story(wid)).at(-1)).toBe('workflow.succeeded');
+  });
+
+  test('a workflow that has ended waits for no decision, whatever came since and whatever was to go on', async () => {
+    const w = world();
+    const [canceled, goingOn] = ['a', 'b'].map((name) => w.wid(name)) as [string, string];
+    await w.submit(flow(canceled), flow(goingOn));
+    for (const held of await w.hold('agent', 2, 'q')) await w.complete(success(held));
+    // Its cancel comes between view and decision; what is said last has nothing to decide.
+    await w.control(canceled);
+    expect((await w.decide([canceled, 1, 1, endOfAll(), [0]]))[0]).toEqual([['ok', 0, State.succeeded]]);
+    const [workflow, steps, jobs, cancels, events] = endOfAll();
+    const again: Change = [workflow, steps, jobs, cancels, events, [0]];
+    expect((await w.decide([goingOn, 1, 1, again, [0]]))[0]).toEqual([['ok', 0, State.succeeded]]);
+    for (const wid of [canceled, goingOn]) expect((await w.head(wid)).dirty).toEqual([]);
+    expect(await w.zset(keys.todo(w.cell))).toEqual([]);
   });
 
   test('reasons, messages and the step at fault are kept; a step that ended is counted once', async () => {

@@ -479,7 +479,8 @@ export class Model {
   }
 
   #settle(work: ModelWork, seen: readonly number[], facts: number): boolean {
-    if (work.facts === facts) work.dirty = work.dirty.filter((step) => !seen.includes(step));
+    if (isTerminal(work.state)) work.dirty = [];
+    else if (work.facts === facts) work.dirty = work.dirty.filter((step) => !seen.includes(step));
     if (work.dirty.length === 0) this.todo.delete(work.wid);
     return work.dirty.length === 0;
   }
@@ -489,7 +490,8 @@ export class Model {
     for (const range of cancels) this.#cancel(work, range, told);
     for (const change of steps) this.#alter(work, change);
     work.events.push(...events);
-    for (const step of again) {
+    const ends = workflow !== false && isTerminal(workflow[0]);
+    for (const step of ends ? [] : again) {
       if (!work.dirty.includes(step)) work.dirty.push(step);
       this.todo.add(work.wid);
     }
