@@ -5,7 +5,7 @@
  * `demo/run.ts` is the part a consumer would write.
  */
 import { CommanderError } from 'commander';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InterruptedError, print, processIo, say } from '../cli/io.ts';
@@ -50,6 +50,7 @@ async function demo(io: Io, options: DemoOptions): Promise<number> {
     listen: '127.0.0.1:0',
     agents: AGENTS,
     logLevel: options.verbose === true ? 'info' : 'warn',
+    env: await ownSettings(dataDir),
     onLog: (source, line) => {
       log.push(`${source.padEnd(11)} ${line}`);
       if (log.length > KEPT_LINES) log.shift();
@@ -93,6 +94,16 @@ async function demo(io: Io, options: DemoOptions): Promise<number> {
     await stack.kill();
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+/** The demo shows Dibs as it comes: settings the user has made for other processes do not reach it. */
+async function ownSettings(dataDir: string): Promise<Record<string, string | undefined>> {
+  const config = join(dataDir, 'empty.yaml');
+  await writeFile(config, '');
+  const others = Object.keys(process.env).filter(
+    (name) => name.startsWith('DIBS_') && name !== 'DIBS_TEST_FILE',
+  );
+  return { ...Object.fromEntries(others.map((name) => [name, undefined])), DIBS_CONFIG: config };
 }
 
 function explain(error: unknown): number {

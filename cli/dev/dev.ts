@@ -46,7 +46,7 @@ export function devCommand(io: Io): Command {
 
 async function dev(io: Io, flags: Flags): Promise<void> {
   const dataDir = resolve(io.cwd, flags.dataDir);
-  const listen = await freeAddress(flags.listen);
+  const listen = await freeAddress(flags.listen, io);
   await mkdir(dataDir, { recursive: true });
   await writeFile(join(dataDir, '.gitignore'), '*\n');
   const redisUrl = flags.redisUrl ?? io.env['REDIS_URL'];
@@ -111,7 +111,7 @@ async function announce(
   signal: AbortSignal,
   stack: Stack,
 ): Promise<void> {
-  const client = createClient({ address, token: '' });
+  const client = createClient({ address });
   try {
     await stack.agentsConnected(client, signal);
   } finally {
@@ -130,13 +130,13 @@ async function announce(
 }
 
 /** Fails early and in words where the port is taken; a port of 0 stays. */
-async function freeAddress(given: string): Promise<string> {
+async function freeAddress(given: string, { env }: Io): Promise<string> {
   const parsed = listenAddress.safeParse(given);
   if (!parsed.success)
     throw new UsageError(`--listen ${parsed.error.issues[0]?.message ?? 'is no address'}.`);
   const { host, port } = parsed.data;
   try {
-    await checkListen(host, port, undefined);
+    await checkListen(host, port, env['DIBS_TOKEN'] ?? env['DIBS_TOKEN_FILE']);
   } catch (error) {
     throw new UsageError(`${(error as Error).message}. Does "dibs dev" run already?`);
   }

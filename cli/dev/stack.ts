@@ -50,14 +50,17 @@ export class Stack {
   #coordinator: Supervised | undefined;
   readonly #agents: Supervised[] = [];
   #address = '';
+  /** The port of the first start is kept, so that everybody finds the next one there. */
+  #listen: string;
   #stopping: Promise<void> | undefined;
   #redisUrl = '';
 
   constructor(options: StackOptions) {
     this.#o = options;
+    this.#listen = options.listen;
   }
 
-  /** host:port of the coordinator; known after `start`. */
+  /** host:port the coordinator is reached at from here; known after `start`. */
   get address(): string {
     return this.#address;
   }
@@ -121,15 +124,17 @@ export class Stack {
     const abort = (): void => served.reject(signal.reason);
     const coordinator = this.#supervise({
       name: 'coordinator',
-      // The port of the first start is kept, so that everybody finds the next one there.
       args: () => [
         program('dibs'),
-        ...['coordinator', 'start', '--listen', this.#address || this.#o.listen],
+        ...['coordinator', 'start', '--listen', this.#listen],
         ...['--redis-url', this.#redisUrl, '--data-dir', this.#o.dataDir],
         ...['--log-format', 'short', '--log-level', this.#o.logLevel],
       ],
       onStdout: (line) => {
-        this.#address = line;
+        const port = line.slice(line.lastIndexOf(':'));
+        this.#listen = this.#o.listen.replace(/:\d+$/, port);
+        // Whoever listens on all addresses is reached at this machine's own.
+        this.#address = line.replace(/^(0\.0\.0\.0|\[::\]|::)?:\d+$/, `127.0.0.1${port}`);
         served.resolve();
       },
       onGivenUp: (why) => served.reject(new Error(`The coordinator did not start: ${why}.`)),

@@ -46,7 +46,7 @@ export function linkSource(
 }
 
 /**
- * Puts numbers where a script names positions and codes. As tables they cost 8 µs a call to build and 30 ns a look-up.
+ * Puts numbers where a script names positions and codes. As tables they cost 2.5 µs a call to build, and every use a look-up.
  */
 function withConstants(source: string): string {
   return source.replaceAll(

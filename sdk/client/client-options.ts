@@ -21,7 +21,7 @@ export interface TlsOptions {
 export interface ClientOptions {
   /** `host:port`, several of them, or several joined by commas; default `DIBS_ADDRESS`, then 127.0.0.1:7400. */
   readonly address?: string | readonly string[];
-  /** Default `DIBS_TOKEN`, then the content of the file `DIBS_TOKEN_FILE` names, then none. */
+  /** Default `DIBS_TOKEN`, then the content of the file `DIBS_TOKEN_FILE` names, then none; '' = none. */
   readonly token?: string;
   /** Default: plain text. */
   readonly tls?: boolean | TlsOptions;
@@ -44,7 +44,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function resolveOptions(options: ClientOptions, env: Environment): ResolvedOptions {
   return {
     addresses: readAddresses(options.address ?? env.DIBS_ADDRESS ?? DEFAULT_ADDRESS),
-    token: options.token ?? (readToken(env) || undefined),
+    token: (options.token ?? readToken(env)) || undefined,
     tls: options.tls === true ? {} : options.tls === false ? undefined : options.tls,
     callTimeoutMs: options.callTimeoutMs ?? 10_000,
     reconnectMs: options.reconnectMs ?? 120_000,

@@ -44,7 +44,12 @@ for a = 1, #asks do
   limits[a] = asks[a][5]
 end
 
--- The head of a class's queue, read in pages as wide as the call may need.
+-- The head of a class's queue, read in pages: as wide as the call may need where there is one class, else twice its share
+-- of that. (64 jobs from 64 classes: 5 ms, against 50 with whole pages and their records.)
+local candidates = 0
+for a = 1, #asks do candidates = math.max(candidates, #asks[a][3]) end
+local page = math.min(wanted, 256)
+if candidates > 1 then page = math.max(math.min(wanted, 4), math.min(math.ceil(2 * wanted / candidates), 256)) end
 local pools = {}
 local function head_of(class)
   local p = pools[class]
@@ -53,14 +58,11 @@ local function head_of(class)
     pools[class] = p
   end
   if p.i > p.size and not p.dry then
-    local want = math.min(wanted, 256)
+    local want = page
     p.list = call('ZRANGE', P .. 'q:' .. class, p.from, p.from + want - 1, 'WITHSCORES')
     p.i, p.size = 1, #p.list
     p.from = p.from + p.size / 2
     p.dry = p.size < want * 2
-    local refs = {}
-    for k = 1, p.size, 2 do refs[#refs + 1] = sub(p.list[k], 12) end
-    prefetch(refs, true)
   end
   return p
 end
@@ -86,6 +88,15 @@ local function best(ask, limit)
   return nil
 end
 
+-- Reads the records of the entry just met and of those behind it that this call may still take.
+local granted = 0
+local function fetch_ahead(p)
+  local refs = {}
+  local last_one = p.i - 3 + 2 * math.min(wanted - granted, candidates > 1 and 8 or 256)
+  for k = p.i - 2, math.min(p.size, last_one), 2 do refs[#refs + 1] = sub(p.list[k], 12) end
+  prefetch(refs, true)
+end
+
 local done = {}
 while open > 0 do
   for a = 1, #asks do
@@ -103,6 +114,7 @@ while open > 0 do
           local member, score = p.list[p.i], tonumber(p.list[p.i + 1])
           p.i = p.i + 2
           local ref = sub(member, 12)
+          if jobs[ref] == nil then fetch_ahead(p) end
           local rec = load_job(ref, true)
           local j = rec and rec.j
           if not rec or j[J.state] ~= ST.unassigned or j[J.hold] ~= 0 or j[J.member] ~= member
@@ -130,6 +142,7 @@ while open > 0 do
             zadd(OFFERS, now + offer_ms, ref)
             grant(a - 1, rec)
             left[a] = left[a] - 1
+            granted = granted + 1
             limits[a][group] = limits[a][group] - 1
           end
         end

@@ -1,5 +1,5 @@
 /** Every script on one Redis. */
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
 import type { RedisConnection } from '../../../runtime/redis/connect.ts';
@@ -11,6 +11,7 @@ import { logCases } from './cases/log.ts';
 import { parkCases } from './cases/park.ts';
 import { submitCases } from './cases/submit.ts';
 import { dueCases, sweepCases } from './cases/timers.ts';
+import { flow } from './changes.ts';
 import { World } from './world.ts';
 
 const redis = useRedis();
@@ -32,3 +33,16 @@ describe('due', () => void dueCases(world));
 describe('sweep', () => void sweepCases(world));
 describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
+
+test('a claim reads what it takes, and hardly more, however many classes it may choose from', async () => {
+  const w = world();
+  const classes = Array.from({ length: 64 }, (_, i) => `q${i}`);
+  for (const queue of classes) await w.submit(flow(w.wid(queue), { queue, jobs: 50 }));
+  await connection.call('CONFIG', 'RESETSTAT');
+  expect(await w.take('agent', 2, ...classes)).toHaveLength(2);
+  const stats = String(await connection.info('commandstats'));
+  const calls = (command: string): number =>
+    Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+  expect(calls('hmget')).toBeLessThanOrEqual(2);
+  expect(calls('hget')).toBeLessThan(10);
+});

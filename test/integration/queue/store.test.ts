@@ -14,7 +14,7 @@ import { connectSubscriber } from '../../../runtime/redis/subscriber.ts';
 import { State } from '../../../sdk/common/states.ts';
 import { useRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
-import { change, ending, flow, success } from './changes.ts';
+import { change, endOfAll, ending, flow, success } from './changes.ts';
 import type { FlowOptions } from './changes.ts';
 import { LEASE_MS, OFFER_MS, World, ask } from './world.ts';
 import type { Granted } from './world.ts';
@@ -220,6 +220,39 @@ test('the number of cells is fixed when the key space is made', async () => {
   expect([first, second].filter((each) => typeof each === 'string')).toHaveLength(1);
   await connection.hset(keys.creation('sized'), 'layout', 99);
   await expect(open('sized', 0)).rejects.toThrow('layout 99');
+});
+
+test('what many items of one turn have in common is sent once, and each gets its own', async () => {
+  const w = world();
+  const store = storeIn([w.cell]);
+  const wids = Array.from({ length: 60 }, (_, i) => w.wid(`w${i}`));
+  const created = await Promise.all(wids.map((wid, i) => submit(store, wid, { cost: 1 + (i % 2) })));
+  expect(created).toEqual(wids.map(() => ['created', 3]));
+  const grants = await w.take('agent', 60, 'q');
+  expect(grants.map(({ ref, cost }) => [ref.slice(0, 26), cost]).sort()).toEqual(
+    wids.map((wid, i) => [wid, 1 + (i % 2)]).sort(),
+  );
+  const ahead = { version: 1, facts: 0, change: endOfAll(), seen: [0] };
+  const ended = await Promise.all(
+    grants.map(
+      (held, i) =>
+        new Promise<CompleteReply>((done, failed) =>
+          // Every fifth has nothing decided ahead.
+          store.complete(
+            held.ref.slice(0, 26),
+            success(held, `"${i}"`, i % 5 === 0 ? undefined : ahead),
+            done,
+            failed,
+          ),
+        ),
+    ),
+  );
+  expect(ended).toEqual(
+    grants.map((_, i) => (i % 5 === 0 ? ['ok', 0, 1, State.processing] : ['ok', 1, 0, State.succeeded])),
+  );
+  for (const [i, { ref }] of grants.entries())
+    expect(await w.job(ref)).toMatchObject({ state: State.succeeded, output: `"${i}"` });
+  expect(await w.zset(keys.todo(w.cell))).toHaveLength(12);
 });
 
 test('each cell is its own world', async () => {

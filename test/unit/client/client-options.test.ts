@@ -21,6 +21,7 @@ describe('client options', () => {
     expect(resolveOptions({}, { DIBS_TOKEN_FILE: file }).token).toBe('from-file');
     expect(resolveOptions({}, { DIBS_TOKEN: 'direct', DIBS_TOKEN_FILE: file }).token).toBe('direct');
     expect(resolveOptions({ token: 'mine' }, { DIBS_TOKEN: 'direct' }).token).toBe('mine');
+    expect(resolveOptions({ token: '' }, { DIBS_TOKEN: 'direct' }).token).toBeUndefined();
   });
 
   it.each(['localhost', 'http://a:1', 'a:b', 'a: 1'])('refuses the address %j', (address) => {
