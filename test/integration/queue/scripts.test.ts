@@ -40,7 +40,7 @@ test('a claim reads what it takes, and hardly more, however many classes it may 
   for (const queue of classes) await w.submit(flow(w.wid(queue), { queue, jobs: 50 }));
   await connection.call('CONFIG', 'RESETSTAT');
   expect(await w.take('agent', 2, ...classes)).toHaveLength(2);
-  const stats = String(await connection.info('commandstats'));
+  const stats = await connection.info('commandstats');
   const calls = (command: string): number =>
     Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
   expect(calls('hmget')).toBeLessThanOrEqual(2);

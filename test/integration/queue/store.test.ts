@@ -229,8 +229,8 @@ test('what many items of one turn have in common is sent once, and each gets its
   const created = await Promise.all(wids.map((wid, i) => submit(store, wid, { cost: 1 + (i % 2) })));
   expect(created).toEqual(wids.map(() => ['created', 3]));
   const grants = await w.take('agent', 60, 'q');
-  expect(grants.map(({ ref, cost }) => [ref.slice(0, 26), cost]).sort()).toEqual(
-    wids.map((wid, i) => [wid, 1 + (i % 2)]).sort(),
+  expect(grants.map(({ ref, cost }) => `${ref.slice(0, 26)} ${cost}`).sort()).toEqual(
+    wids.map((wid, i) => `${wid} ${1 + (i % 2)}`).sort(),
   );
   const ahead = { version: 1, facts: 0, change: endOfAll(), seen: [0] };
   const ended = await Promise.all(

@@ -71,7 +71,7 @@ describe('public ids', () => {
       `job_${wid}`,
       `wf_${wid.slice(1)}`,
     ];
-    for (const id of bad) expect(parseWorkflowId(id), id).toBeUndefined();
+    for (const id of bad) expect(parseWorkflowId(id), `read ${id}`).toBeUndefined();
     const badJobs = [
       '',
       `job_${wid}`,
@@ -82,7 +82,7 @@ describe('public ids', () => {
       `job_${wid}-x-0`,
       `wf_${wid}-0-0`,
     ];
-    for (const id of badJobs) expect(parseJobId(id), id).toBeUndefined();
+    for (const id of badJobs) expect(parseJobId(id), `read ${id}`).toBeUndefined();
     expect(parseJobId(`job_${wid}-123456-0`)).toBeUndefined();
     expect(parseJobId(`job_${wid}-0-12345678`)).toBeUndefined();
   });

@@ -272,10 +272,18 @@ export function factCases(world: () => World): void {
     const grants = await w.hold('agent', 5, 'q');
     const nonsense = ['', wid, `${wid}-0`, `${wid}-0-x`, 'x', 'x'.repeat(26), `${w.wid('nobody')}-0-0`];
     const [first, ...rest] = grants as [Granted, ...Granted[]];
-    const mixed = [...nonsense.map((ref) => ({ ref, token: first.token })), ...rest, ...nonsense.map((ref) => ({ ref, token: '' }))];
+    const mixed = [
+      ...nonsense.map((ref) => ({ ref, token: first.token })),
+      ...rest,
+      ...nonsense.map((ref) => ({ ref, token: '' })),
+    ];
     const expected = mixed.map(({ ref }) => (rest.some((held) => held.ref === ref) ? 'ok' : 'lost'));
-    expect(await w.accept(...mixed.map(({ ref, token }): [string, string, number, number] => [ref, token, -1, 0]))).toEqual(expected);
-    expect((await w.complete(...mixed.map((held) => success(held))))[0].map(([live]) => live)).toEqual(expected);
+    expect(
+      await w.accept(...mixed.map(({ ref, token }): [string, string, number, number] => [ref, token, -1, 0])),
+    ).toEqual(expected);
+    expect((await w.complete(...mixed.map((held) => success(held))))[0].map(([live]) => live)).toEqual(
+      expected,
+    );
     expect(await w.step(wid, 0)).toMatchObject({ open: 5, ok: 4 });
     expect(await w.zset(keys.leases(w.cell))).toEqual([first.ref]);
   });
@@ -285,19 +293,57 @@ export function factCases(world: () => World): void {
     const wid = w.wid('a');
     const long = `é漢🎈\0\r\n"\\ ${'x'.repeat(70_000)}`;
     const name = 'n'.repeat(300);
-    await w.submit(flow(wid, { jobs: [0, 1, 2].map((slot) => job({ slot, input: JSON.stringify(long), queue: `q ${name}` })), tenant: name }));
+    await w.submit(
+      flow(wid, {
+        jobs: [0, 1, 2].map((slot) => job({ slot, input: JSON.stringify(long), queue: `q ${name}` })),
+        tenant: name,
+      }),
+    );
     const [one, two, three] = (await w.take(`agent ${name}`, 3, `q ${name}`)) as [Granted, Granted, Granted];
     expect(one.input).toBe(JSON.stringify(long));
     await w.progress([one.ref, one.token, 0.5, long]);
-    await w.complete(success(one, JSON.stringify(long)), [two.ref, two.token, State.failed, '', long, long, 1, 0, 0, 0, 0, false, []]);
+    await w.complete(success(one, JSON.stringify(long)), [
+      two.ref,
+      two.token,
+      State.failed,
+      '',
+      long,
+      long,
+      1,
+      0,
+      0,
+      0,
+      0,
+      false,
+      [],
+    ]);
     await w.release([three.ref, three.token, long]);
-    expect(await w.job(one.ref)).toMatchObject({ state: State.succeeded, output: JSON.stringify(long), agent: `agent ${name}` });
-    expect(await w.job(two.ref)).toMatchObject({ state: State.failed, reason: long, message: long, agents: '' });
+    expect(await w.job(one.ref)).toMatchObject({
+      state: State.succeeded,
+      output: JSON.stringify(long),
+      agent: `agent ${name}`,
+    });
+    expect(await w.job(two.ref)).toMatchObject({
+      state: State.failed,
+      reason: long,
+      message: long,
+      agents: '',
+    });
     expect(await w.job(three.ref)).toMatchObject({ state: State.unassigned, class: `q ${name}` });
     expect((await w.step(wid, 0)).fails).toEqual([[1, State.failed, long, long, 1, 1, 1]]);
-    expect((await w.events(wid)).find(({ type }) => type === 'job.failed')?.rest).toEqual([`agent ${name}`, long, long]);
+    expect((await w.events(wid)).find(({ type }) => type === 'job.failed')?.rest).toEqual([
+      `agent ${name}`,
+      long,
+      long,
+    ]);
     const { version, facts } = await w.head(wid);
-    await w.decide([wid, version, facts, change({ workflow: [0, long, long, 0, 0], steps: [step(0, { reason: long, message: long })] }), [0]]);
+    await w.decide([
+      wid,
+      version,
+      facts,
+      change({ workflow: [0, long, long, 0, 0], steps: [step(0, { reason: long, message: long })] }),
+      [0],
+    ]);
     expect(await w.head(wid)).toMatchObject({ reason: long, message: long, tenant: name });
     expect(await w.step(wid, 0)).toMatchObject({ reason: long, message: long, open: 1 });
   });
