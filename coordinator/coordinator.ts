@@ -45,6 +45,7 @@ import { Reads } from './queue/reads.ts';
 import { QueueStats } from './queue/stats.ts';
 import { Store } from './queue/store.ts';
 import { Intake } from './workflow/intake.ts';
+import { PlanCache } from './workflow/plan-cache.ts';
 import { Listing } from './workflow/listing.ts';
 import { Reader } from './workflow/reader.ts';
 import { Results } from './workflow/results.ts';
@@ -142,7 +143,8 @@ class RunningCoordinator implements Coordinator {
     const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
     const results = new Results({ store, reader, now, onError });
     const news = new News();
-    const intake = new Intake({ store, reads, classes, costOf: (type, input) => costs.of(type, input) });
+    const plans = new PlanCache();
+    const intake = new Intake({ store, reads, classes, plans, costOf: (type, input) => costs.of(type, input) });
     const listing = new Listing({ store, reader, now });
     const stats = new QueueStats({ redis, cells, classes, reads, now });
 
@@ -151,6 +153,7 @@ class RunningCoordinator implements Coordinator {
         new Claimer({
           cell,
           store,
+          plans,
           claimants: () => fleet.sessions,
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),

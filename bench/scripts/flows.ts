@@ -9,7 +9,7 @@ import { parseJobRef } from '../../coordinator/queue/keys.ts';
 import type { Reads } from '../../coordinator/queue/reads.ts';
 import type { Store, Submission } from '../../coordinator/queue/store.ts';
 import { Intake } from '../../coordinator/workflow/intake.ts';
-import { readPlan } from '../../coordinator/workflow/plan-codec.ts';
+import { PlanCache } from '../../coordinator/workflow/plan-cache.ts';
 import type { Plan } from '../../coordinator/workflow/plan.ts';
 import { Shell } from '../../coordinator/workflow/shell.ts';
 import { compileWorkflow } from '../../coordinator/workflow/spec.ts';
@@ -47,13 +47,14 @@ export class Flows {
   readonly #catcher: Catcher;
   readonly #intake: Intake;
   readonly #completions: Completions;
+  readonly #plans = new PlanCache();
   #count = 0;
 
   constructor(cell: Cell, reads: Reads) {
     this.#catcher = new Catcher(cell);
     const store = this.#catcher as unknown as Store;
-    const classes = { types: TYPES, registeredIn: () => TYPES, learn: () => {} } as unknown as Classes;
-    this.#intake = new Intake({ store, reads, classes, costOf: () => 1 });
+    const classes = { types: TYPES, isRegistered: () => true, registered: () => {}, learn: () => {} } as unknown as Classes;
+    this.#intake = new Intake({ store, reads, classes, plans: this.#plans, costOf: () => 1 });
     const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: () => {} });
     this.#completions = new Completions({ store, shell, onEnded: () => {} });
   }
@@ -81,7 +82,7 @@ export class Flows {
       const [, ref, token, , , , , hasHead, hasPlan] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step } = parseJobRef(ref);
-      if (hasPlan) plans.set(wid, readPlan(reply[i++]));
+      if (hasPlan) plans.set(wid, this.#plans.get(wid, reply[i++] as Buffer));
       const job = { ref, token, wid, step, plan: plans.get(wid), view, progressAt: 0 };
       const said = {
         verdict: Verdict.VERDICT_SUCCEEDED,

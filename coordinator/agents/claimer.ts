@@ -13,7 +13,7 @@ import type { Cell } from '../queue/keys.ts';
 import { parseJobRef } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { Plan } from '../workflow/plan.ts';
-import { readPlan } from '../workflow/plan-codec.ts';
+import type { PlanCache } from '../workflow/plan-cache.ts';
 import { readHead } from '../workflow/view.ts';
 import type { WorkflowView } from '../workflow/view.ts';
 import type { Credit } from './credit.ts';
@@ -52,6 +52,7 @@ export interface ClaimedJob {
 export interface ClaimerOptions {
   readonly cell: Cell;
   readonly store: Store;
+  readonly plans: PlanCache;
   readonly claimants: () => readonly Claimant[];
   /** Another cell may have what this one lacks. */
   readonly onShort: (cell: Cell) => void;
@@ -190,7 +191,7 @@ export class Claimer {
       const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step, ordinal } = parseJobRef(ref);
-      if (hasPlan) plans.set(wid, readPlan(reply[i++]));
+      if (hasPlan) plans.set(wid, this.#options.plans.get(wid, reply[i++] as Buffer));
       const plan = plans.get(wid) as Plan;
       const { claimant, ask } = asked[index] as Asked;
       const type = plan.steps[step]?.type ?? '';

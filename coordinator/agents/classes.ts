@@ -15,7 +15,8 @@ export class Classes {
   readonly #namespace: string;
   readonly #cells: readonly Cell[];
   readonly #needs = new Map<string, CapabilityClass>();
-  /** Per cell: names registered in Redis. */
+  /** Per cell: names known, and those of them that surely stand in Redis. */
+  readonly #known: readonly Set<string>[];
   readonly #registered: readonly Set<string>[];
   #types: ReadonlySet<string> = new Set();
   /** Cost formula by step type. */
@@ -26,6 +27,7 @@ export class Classes {
     this.#redis = redis;
     this.#namespace = namespace;
     this.#cells = cells;
+    this.#known = cells.map(() => new Set());
     this.#registered = cells.map(() => new Set());
   }
 
@@ -44,14 +46,26 @@ export class Classes {
     return this.#needs;
   }
 
-  registeredIn(cell: Cell): ReadonlySet<string> {
-    return this.#registered[cell.index] as ReadonlySet<string>;
+  /** Classes that may have jobs in a cell. */
+  knownIn(cell: Cell): ReadonlySet<string> {
+    return this.#known[cell.index] as ReadonlySet<string>;
+  }
+
+  /** Whether a submit need not register it. */
+  isRegistered(cell: Cell, name: string): boolean {
+    return this.#registered[cell.index]?.has(name) === true;
+  }
+
+  /** The cell holds its record: a submit that carried it was answered. */
+  registered(cell: Cell, name: string): void {
+    this.#registered[cell.index]?.add(name);
   }
 
   /** A class this coordinator enqueues to; the script that enqueues registers it in the cell. */
   learn(cell: Cell, name: string, type: string, requirement: Requirement | null): void {
-    (this.#registered[cell.index] as Set<string>).add(name);
-    if (this.#needs.has(name)) return;
+    const known = this.#known[cell.index] as Set<string>;
+    if (known.has(name)) return;
+    known.add(name);
     this.#needs.set(name, { type, requirement });
     this.revision++;
   }
@@ -60,11 +74,12 @@ export class Classes {
   async refresh(): Promise<void> {
     await Promise.all(
       this.#cells.map(async (cell) => {
-        const known = this.registeredIn(cell).size;
+        const known = this.#registered[cell.index]?.size;
         if ((await this.#redis.hlen(keys.classes(cell))) === known) return;
         for (const [name, text] of Object.entries(await this.#redis.hgetall(keys.classes(cell)))) {
           const { type, requirement } = JSON.parse(text) as { type: string; requirement: Requirement | null };
           this.learn(cell, name, type, requirement);
+          this.registered(cell, name);
         }
       }),
     );

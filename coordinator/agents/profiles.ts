@@ -64,7 +64,7 @@ export class Matching {
 
   #match(cell: Cell, profile: Profile): ByType {
     const found = new Map<string, string[]>();
-    for (const name of this.#classes.registeredIn(cell)) {
+    for (const name of this.#classes.knownIn(cell)) {
       const need = this.#classes.needs.get(name);
       if (need === undefined || !canRun(profile, need).ok) continue;
       const names = found.get(need.type);

@@ -25,6 +25,8 @@ export type Change = [WorkflowChange | false, StepChange[], JobSpec[], CancelRan
 
 /** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, needs of each step, watch, change or its number in `changes`, expire ms] */
 export type SubmitItem = [string, string, number, string, number, number[], string, Change | number, number];
+/** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, watch, class, band, cost] */
+export type SoloItem = [string, string, number, string, number, string, string, number, number];
 export type SubmitReply = ['created' | 'exists', number];
 
 /** [agent, jobs wanted, classes, group of each class (from 1), jobs allowed per group] */

@@ -6,6 +6,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { jobRef, keys } from './keys.ts';
 import type { Cell } from './keys.ts';
 import { readJobRecord } from './records.ts';
+import { isSolo, soloJob } from './solo.ts';
 
 /** Fields read with one HMGET. */
 const PAGE = 512;
@@ -81,8 +82,13 @@ export class Reads {
   ): Promise<(JobRecord | undefined)[]> {
     const names: string[] = [];
     for (let ordinal = from; ordinal < to; ordinal++) names.push(jobRef(wid, step, ordinal));
+    // The first job may stand in a solo record.
+    if (step === 0 && from === 0) names.push(wid);
     const values = await this.fields(cell, wid, names);
-    return values.map((value) => (value === null ? undefined : readJob(value)));
+    const head = names.at(-1) === wid ? values.pop() : null;
+    const found = values.map((value) => (value === null ? undefined : readJob(value)));
+    if (head !== null && head !== undefined && isSolo(head) && found.length > 0) found[0] = soloJob(head, wid);
+    return found;
   }
 
   /** Fields of the bucket a workflow lies in. */

@@ -98,6 +98,38 @@ export const JOB_FIELDS = [
   ['agents', 'I4s'], // agents that lost it by a stall
 ] as const satisfies Fields;
 
+/**
+ * A workflow of one step with one job, in one record, for as long as it takes the plain way: created, claimed, succeeded.
+ * Whatever else happens turns it into head, step and job records first (`expand` in lua/lib/cell.lua, solo.ts).
+ */
+export const SOLO_FIELDS = [
+  ['mark', 'B'], // 255: no head begins so
+  ['state', 'B'], // unassigned, scheduled or succeeded; of workflow, step and job
+  ['band', 'B'],
+  ['createdAt', 'I6'], // ms
+  ['claimedAt', 'I6'], // ms, 0 = not yet
+  ['startedAt', 'I6'], // ms, 0 = not yet
+  ['completedAt', 'I6'], // ms, 0 = not yet
+  ['runMs', 'I6'],
+  ['weight', 'I4'],
+  ['place', 'I6'], // sequence number its queue member begins with
+  ['score', 'd'],
+  ['cost', 'd'],
+  ['token', 'Bs'],
+  ['created', 'Bs'], // tags of the commits that created, claimed and ended it
+  ['claimed', 'Bs'],
+  ['ended', 'Bs'],
+  ['agent', 'Hs'],
+  ['watch', 'Hs'],
+  ['tenant', 'Hs'],
+  ['requestId', 'Hs'],
+  ['class', 'Hs'],
+  ['output', 'I4s'],
+] as const satisfies Fields;
+
+/** First byte of a solo record. */
+export const SOLO_MARK = 255;
+
 type NameOf<F extends Fields> = F[number][0];
 type TextNames<F extends Fields> = Extract<F[number], readonly [string, 'Bs' | 'Hs' | 'I4s']>[0];
 
@@ -157,6 +189,7 @@ type Numbers<F extends Fields> = { [K in Exclude<NameOf<F>, TextNames<F>>]: numb
 
 export type HeadRecord = Numbers<typeof HEAD_FIELDS> & Text<typeof HEAD_FIELDS, 'dirty'> & Raws<'dirty'>;
 export type StepRecord = Numbers<typeof STEP_FIELDS> & Text<typeof STEP_FIELDS, 'notes'> & Raws<'notes'>;
+export type SoloRecord = Numbers<typeof SOLO_FIELDS> & Text<typeof SOLO_FIELDS, never>;
 export type JobFields = Numbers<typeof JOB_FIELDS> & Text<typeof JOB_FIELDS, never>;
 
 // The fields in the order of the lists above; a test holds both together.
@@ -250,6 +283,34 @@ export function readJobRecord(bytes: Buffer): JobFields {
   };
 }
 
+export function readSoloRecord(bytes: Buffer): SoloRecord {
+  const from = new Cursor(bytes, 0);
+  return {
+    mark: from.u8(),
+    state: from.u8(),
+    band: from.u8(),
+    createdAt: from.u48(),
+    claimedAt: from.u48(),
+    startedAt: from.u48(),
+    completedAt: from.u48(),
+    runMs: from.u48(),
+    weight: from.u32(),
+    place: from.u48(),
+    score: from.f64(),
+    cost: from.f64(),
+    token: from.text(from.u8()),
+    created: from.text(from.u8()),
+    claimed: from.text(from.u8()),
+    ended: from.text(from.u8()),
+    agent: from.text(from.u16()),
+    watch: from.text(from.u16()),
+    tenant: from.text(from.u16()),
+    requestId: from.text(from.u16()),
+    class: from.text(from.u16()),
+    output: from.text(from.u32()),
+  };
+}
+
 /** Where the event entries of a stored head begin. */
 export function logOffset(bytes: Buffer): number {
   const { head, end } = readHeadRecord(bytes);
@@ -273,6 +334,8 @@ export function luaConstants(): ReadonlyMap<string, number> {
   positions('H', HEAD_FIELDS);
   positions('S', STEP_FIELDS);
   positions('J', JOB_FIELDS);
+  positions('Q', SOLO_FIELDS);
+  constants.set('SOLO_MARK', SOLO_MARK);
   for (const [name, state] of Object.entries(State)) constants.set(`ST.${name}`, state);
   EVENT_TYPES.forEach((name, code) => constants.set(`EV['${name}']`, code));
   constants.set('STEPS_PER_CHUNK', STEPS_PER_CHUNK);
@@ -294,6 +357,7 @@ export function recordsPrelude(): string {
     ...codec('head', HEAD_FIELDS),
     ...codec('step', STEP_FIELDS),
     ...codec('job', JOB_FIELDS),
+    ...codec('solo', SOLO_FIELDS),
   ].join('\n');
 }
 

@@ -32,14 +32,17 @@ import type {
   EmitItem,
   ProgressItem,
   ReleaseItem,
+  SoloItem,
   SubmitItem,
   SubmitReply,
   Told,
 } from './items.ts';
 
-/** A submit item whose plan has no ARGV number yet. */
+/** A submit item whose plan has no ARGV number yet: a whole workflow, or one that is a single plain job. */
 export interface Submission {
-  readonly item: SubmitItem;
+  readonly item: SubmitItem | SoloItem;
+  /** The item is a SoloItem; default false. */
+  readonly solo?: boolean;
   readonly plan: Buffer;
   /** Classes this coordinator has not registered in the cell yet: [name, canonical requirement]. */
   readonly classes: readonly [string, string][];
@@ -280,11 +283,16 @@ export class Store {
   async #sendSubmit(cell: Cell, submissions: readonly Submission[]): Promise<SubmitReply[]> {
     const blobs: Buffer[] = [];
     const items: SubmitItem[] = [];
+    const solos: SoloItem[] = [];
     const classes = new Map<string, string>();
-    for (const { item, plan, classes: fresh } of submissions) {
+    const grown = new Set<string>();
+    for (const { item, solo, plan, classes: fresh } of submissions) {
       blobs.push(plan);
       item[4] = blobs.length + 1;
-      items.push(item);
+      if (solo === true) {
+        solos.push(item as SoloItem);
+        grown.add((item as SoloItem)[6]);
+      } else items.push(item as SubmitItem);
       for (const [name, requirement] of fresh) classes.set(name, requirement);
     }
     const shared = shareChanges(items, 7);
@@ -294,14 +302,19 @@ export class Store {
       shared.items,
       [...classes],
       shared.changes,
+      solos,
     ];
     const replies = await this.scripts.call('submit', cell, args, blobs);
-    for (const item of items) this.onTouched(item[0]);
+    for (const { item } of submissions) this.onTouched(item[0]);
+    if (grown.size > 0) this.onGrown(cell, grown);
     this.#grown(
       cell,
       items.map((item) => item[7]),
     );
-    return replies;
+    // Replies of the items come first, then those of the solos.
+    let next = 0;
+    let nextSolo = items.length;
+    return submissions.map(({ solo }) => replies[solo === true ? nextSolo++ : next++] as SubmitReply);
   }
 
   #grown(cell: Cell, changes: readonly (Change | number | false)[]): void {

@@ -12,13 +12,14 @@ import type { Problem } from '../../sdk/common/errors.ts';
 import type { Json } from '../../sdk/common/json.ts';
 import { classRecord } from '../agents/classes.ts';
 import type { Classes } from '../agents/classes.ts';
-import type { SubmitItem } from '../queue/items.ts';
+import type { SoloItem, SubmitItem } from '../queue/items.ts';
 import { workflowKey } from '../queue/keys.ts';
 import type { Reads } from '../queue/reads.ts';
 import type { Store, Submission } from '../queue/store.ts';
 import { begin } from './engine.ts';
 import { packPlan } from './plan-codec.ts';
-import type { Plan } from './plan.ts';
+import type { PlanCache } from './plan-cache.ts';
+import type { Plan, PlanStep } from './plan.ts';
 import { compileWorkflow } from './spec.ts';
 import type { WorkflowSpecInput } from './spec-input.ts';
 import { freshView } from './view.ts';
@@ -37,6 +38,7 @@ export interface IntakeOptions {
   readonly store: Store;
   readonly reads: Reads;
   readonly classes: Classes;
+  readonly plans: PlanCache;
   /** Cost of a job by the executor's formula. */
   readonly costOf: (type: string, input: Json) => number;
 }
@@ -81,14 +83,16 @@ export class Intake {
     done: (accepted: Accepted) => void,
     failed: (error: unknown) => void,
   ): void {
-    const { store } = this.#options;
+    const { store, classes, plans } = this.#options;
     const id = requestId === '' ? randomUUID() : requestId;
     const wid = this.widOf(tenant, id);
     const submission = this.#submission(tenant, id, wid, plan, watch);
+    plans.put(wid, plan);
     store.submit(
       wid,
       submission,
       ([status]) => {
+        for (const [name] of submission.classes) classes.registered(store.cellOf(wid), name);
         if (status === 'created') done({ wid, requestId: id, plan, duplicate: false });
         else this.#repeated(tenant, id, wid, plan, submission.plan).then(done, failed);
       },
@@ -104,6 +108,19 @@ export class Intake {
   #submission(tenant: string, requestId: string, wid: string, plan: Plan, watch: boolean): Submission {
     const { store, classes } = this.#options;
     const cell = store.cellOf(wid);
+    const fresh: [string, string][] = [];
+    for (const step of plan.steps) {
+      if (classes.isRegistered(cell, step.queue)) continue;
+      fresh.push([step.queue, classRecord(step.type, step.requirement)]);
+      classes.learn(cell, step.queue, step.type, step.requirement);
+    }
+    const origin = watch ? store.origin : '';
+    const common = { plan: packPlan(plan), classes: fresh };
+    const only = plan.steps.length === 1 ? plan.steps[0] : undefined;
+    if (only !== undefined && isPlain(plan, only)) {
+      const item: SoloItem = [wid, tenant, WEIGHT, requestId, 0, origin, only.queue, only.band, only.cost];
+      return { ...common, item, solo: true };
+    }
     const needs = plan.steps.map((step) => step.needs.length);
     const decision = begin(plan, freshView(needs, tenant), {
       output: () => undefined,
@@ -112,11 +129,6 @@ export class Intake {
     });
     if (decision.kind !== 'decided')
       throw new Error('The first decision of a workflow needs nothing loaded.');
-    const registered = classes.registeredIn(cell);
-    const fresh = new Map<string, string>();
-    for (const step of plan.steps) {
-      if (!registered.has(step.queue)) fresh.set(step.queue, classRecord(step.type, step.requirement));
-    }
     const item: SubmitItem = [
       wid,
       tenant,
@@ -124,13 +136,11 @@ export class Intake {
       requestId,
       0,
       needs,
-      watch ? store.origin : '',
+      origin,
       decision.change,
       plan.timeoutMs,
     ];
-    for (const step of plan.steps)
-      if (fresh.has(step.queue)) classes.learn(cell, step.queue, step.type, step.requirement);
-    return { item, plan: packPlan(plan), classes: [...fresh] };
+    return { ...common, item, solo: false };
   }
 
   async #repeated(
@@ -155,6 +165,17 @@ export class Intake {
     }
     return { wid, requestId, plan, duplicate: true };
   }
+}
+
+/** One job, known now, without timers of its own: nothing about it needs a decision unless it fails. */
+function isPlain(plan: Plan, only: PlanStep): boolean {
+  return (
+    only.fanOut === null &&
+    only.input.kind === 'literal' &&
+    only.cost > 0 &&
+    only.queueTimeoutMs === 0 &&
+    plan.timeoutMs === 0
+  );
 }
 
 function refusal(problems: readonly Problem[]): DibsError {

@@ -80,12 +80,7 @@ export function packPlan(plan: Plan): Buffer {
 }
 
 export function unpackPlan(bytes: Buffer): Plan {
-  return readPlan(unpack<unknown>(bytes));
-}
-
-/** From the value a reply's msgpack sequence already holds. */
-export function readPlan(value: unknown): Plan {
-  const packed = value as PackedPlan;
+  const packed = unpack<PackedPlan>(bytes);
   const dependents: number[][] = packed[8].map(() => []);
   packed[8].forEach((step, index) => {
     for (const need of step[2]) dependents[need]?.push(index);

@@ -4,6 +4,7 @@
  * Steps beyond the first chunk are loaded on demand: a view of a 10,000-step workflow may hold two chunks only.
  */
 import { unpack } from '../queue/codec.ts';
+import { isSolo, soloView } from '../queue/solo.ts';
 import { STEPS_PER_CHUNK, readHeadRecord, readStepRecords } from '../queue/records.ts';
 import type { StepRecord } from '../queue/records.ts';
 import type { FailMode } from './plan.ts';
@@ -57,6 +58,7 @@ export interface WorkflowView {
 
 /** From the bytes of a stored head; what follows its steps (the log) is not read. */
 export function readHead(bytes: Buffer): WorkflowView {
+  if (isSolo(bytes)) return soloView(bytes);
   const { head, end } = readHeadRecord(bytes);
   const dirty: number[] = [];
   for (let at = 0; at < head.dirty.length; at += 4) dirty.push((head.dirty as Buffer).readInt32BE(at));

@@ -11,6 +11,7 @@ import type {
   EmitItem,
   ProgressItem,
   ReleaseItem,
+  SoloItem,
   SubmitItem,
   SubmitReply,
   Told,
@@ -38,7 +39,7 @@ export interface Scripts {
   /** agents hand jobs back; they return to the front of their queue. */
   release: { args: [tag: string, origin: string, items: ReleaseItem[]]; returns: AcceptReply[] };
   /** creates workflows and enqueues what can run at once; one call for all that one event-loop turn has. */
-  submit: { args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][], changes?: Change[]]; returns: SubmitReply[] };
+  submit: { args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][], changes?: Change[], solos?: SoloItem[]]; returns: SubmitReply[] };
   /** the stall sweep: jobs whose lease has run out go back to the front of their queue, or fail for good. */
   sweep: { args: [tag: string, origin: string, leaseMs: number, intervalMs: number, slackMs: number, maxRecoveries: number, limit: number]; returns: [stalled: [ref: string, agent: string, recovered: number][], todo: string[], grace: number, more: number] };
   /** brings parked queue entries back once their cause has ended, in chunks. */

@@ -21,14 +21,26 @@ local function grant(ask, rec)
   parts[#parts + 1] = {ask, rec, view, plan}
 end
 
+-- A solo record's job travels without a view: there is nothing to decide ahead.
+local function grant_solo(ask, solo)
+  parts[#parts + 1] = {ask, false, false, true, solo}
+end
+
 local last = call('HGET', P .. 'k', origin)
 if last then
   last = cmsgpack.unpack(last)
   if last[1] == claim_no then
     local kept = last[2]
     for i = 1, #kept, 3 do
-      local rec = load_job(kept[i + 1], true)
-      if held(rec, kept[i + 2]) == 'ok' then grant(kept[i], rec) end
+      local wid = sub(kept[i + 1], 1, 26)
+      prefetch({kept[i + 1]}, true)
+      local solo = solos[wid]
+      if solo and solo.q[Q.state] == ST.scheduled and solo.q[Q.token] == kept[i + 2] then
+        grant_solo(kept[i], solo)
+      else
+        local rec = load_job(kept[i + 1], true)
+        if held(rec, kept[i + 2]) == 'ok' then grant(kept[i], rec) end
+      end
     end
     asks = {}
   end
@@ -97,6 +109,19 @@ local function fetch_ahead(p)
   prefetch(refs, true)
 end
 
+local function next_token()
+  if not fence then fence = tonumber(call('HGET', KEYS[1], 'fence') or 0) end
+  fence_used = fence_used + 1
+  return string.format('%x', fence + fence_used) .. '.' .. random
+end
+
+-- The class's virtual time is the score of what was claimed last.
+local clock_names = {[0] = 'V0', 'V1', 'V2'}
+local function take_clock(p, score)
+  local low = floor(score / BAND_SHIFT)
+  p.clocks[clock_names[2 - low]] = score - low * BAND_SHIFT
+end
+
 local done = {}
 while open > 0 do
   for a = 1, #asks do
@@ -114,10 +139,27 @@ while open > 0 do
           local member, score = p.list[p.i], tonumber(p.list[p.i + 1])
           p.i = p.i + 2
           local ref = sub(member, 12)
-          if jobs[ref] == nil then fetch_ahead(p) end
-          local rec = load_job(ref, true)
+          local wid = sub(ref, 1, 26)
+          if jobs[ref] == nil and not solos[wid] then fetch_ahead(p) end
+          local solo = solos[wid]
+          local rec = not solo and load_job(ref, true)
           local j = rec and rec.j
-          if not rec or j[J.state] ~= ST.unassigned or j[J.hold] ~= 0 or j[J.member] ~= member
+          if solo and solo.q[Q.state] == ST.unassigned and tonumber(sub(member, 1, 10), 16) == solo.q[Q.place] then
+            p.taken[#p.taken + 1] = member
+            take_clock(p, score)
+            local q = solo.q
+            q[Q.state] = ST.scheduled
+            q[Q.token] = next_token()
+            q[Q.agent] = ask[1]
+            q[Q.claimedAt] = now
+            q[Q.claimed] = tag
+            touch_solo(solo)
+            zadd(OFFERS, now + offer_ms, ref)
+            grant_solo(a - 1, solo)
+            left[a] = left[a] - 1
+            granted = granted + 1
+            limits[a][group] = limits[a][group] - 1
+          elseif not rec or j[J.state] ~= ST.unassigned or j[J.hold] ~= 0 or j[J.member] ~= member
             or terminal(rec.w.h[H.state]) or rec.w.h[H.closing] ~= 0 then
             p.taken[#p.taken + 1] = member
           elseif rec.w.h[H.state] == ST.paused then
@@ -125,11 +167,8 @@ while open > 0 do
             zadd(P .. 'p:wf:' .. rec.w.wid, score, member .. '|' .. class)
           else
             p.taken[#p.taken + 1] = member
-            local band = 2 - floor(score / BAND_SHIFT)
-            p.clocks['V' .. band] = score - (2 - band) * BAND_SHIFT
-            if not fence then fence = tonumber(call('HGET', KEYS[1], 'fence') or 0) end
-            fence_used = fence_used + 1
-            j[J.token] = string.format('%x', fence + fence_used) .. '.' .. random
+            take_clock(p, score)
+            j[J.token] = next_token()
             j[J.agent] = ask[1]
             j[J.hold] = 1
             j[J.claims] = j[J.claims] + 1
@@ -184,23 +223,35 @@ if #parts > 0 and #asks > 0 then
   local kept = {}
   for i = 1, #parts do
     local g = parts[i]
-    kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[2].ref, g[2].j[J.token]
+    if g[5] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[5].wid .. '-0-0', g[5].q[Q.token]
+    else kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[2].ref, g[2].j[J.token] end
   end
   call('HSET', P .. 'k', origin, pack({claim_no, kept}))
 end
 local out = {pack(short)}
 for i = 1, #parts do
   local g = parts[i]
-  local rec = g[2]
-  local j, w = rec.j, rec.w
-  -- \153: an array of nine.
-  out[#out + 1] = '\153' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], g[3], g[4])
-  if g[3] then
-    local head = head_bytes(w)
-    out[#out + 1] = bin_header(head)
-    out[#out + 1] = head
+  -- \153: an array of nine. Plans go as bytes: whoever knows a plan need not read it.
+  local plan
+  if g[5] then
+    local q = g[5].q
+    out[#out + 1] = '\153' .. pack(g[1], g[5].wid .. '-0-0', q[Q.token], 1, q[Q.cost], '', 0, false, true)
+    plan = g[5].plan
+  else
+    local rec = g[2]
+    local j, w = rec.j, rec.w
+    out[#out + 1] = '\153' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], g[3], g[4])
+    if g[3] then
+      local head = head_bytes(w)
+      out[#out + 1] = bin_header(head)
+      out[#out + 1] = head
+    end
+    plan = g[4] and w.plan
   end
-  if g[4] then out[#out + 1] = w.plan end
+  if plan then
+    out[#out + 1] = bin_header(plan)
+    out[#out + 1] = plan
+  end
 end
 -- A list: joined here, every byte would be hashed up to three times more. Joined by the caller it is a sequence.
 return out

@@ -26,9 +26,28 @@ for i = 1, #A[3] do
   -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts,
   -- change or its number in changes or false, seen}
   local it = A[3][i]
-  local rec = load_job(it[1])
-  local live = held(rec, it[2])
-  if live ~= 'ok' then
+  local solo = solos[sub(it[1], 1, 26)]
+  local q = solo and solo.q
+  local rec, live
+  -- A solo record's success decides itself; all else that can happen to it happens to head, step and job.
+  local plain = q and it[3] == ST.succeeded and it[2] ~= '' and q[Q.token] == it[2] and sub(it[1], 27) == '-0-0'
+  if not plain then
+    rec = load_job(it[1])
+    live = held(rec, it[2])
+  end
+  if plain and q[Q.state] == ST.scheduled then
+    q[Q.state] = ST.succeeded
+    q[Q.startedAt] = now - it[8]
+    q[Q.completedAt] = now
+    q[Q.runMs] = it[9]
+    q[Q.ended] = A[1]
+    q[Q.output] = it[4]
+    touch_solo(solo)
+    zrem(OFFERS, it[1])
+    out[i] = reply('ok', 1, 0, ST.succeeded)
+  elseif plain then
+    out[i] = reply('done', 0, 0, ST.succeeded)
+  elseif live ~= 'ok' then
     if live == 'lost' then wasted = wasted + 1 end
     out[i] = reply(live, 0, 0, rec and rec.w.h[H.state] or 0)
   else

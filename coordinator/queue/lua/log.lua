@@ -7,12 +7,29 @@
 -- emits: nothing
 -- idempotent: yes
 -- use: cell
-local w = load_work(A[1])
+local wid = A[1]
+local raw = call('HGET', bucket(wid), wid)
+local w = work_of(wid, raw, nil)
+local solo = solos[wid]
+local function joined(watch)
+  if A[4] == '' or watch == A[4] or watch == '*' then return watch end
+  return watch == '' and A[4] or '*'
+end
+if solo then
+  local q = solo.q
+  local watch = joined(q[Q.watch])
+  if watch ~= q[Q.watch] then
+    q[Q.watch] = watch
+    call('HSET', bucket(wid), wid, pack_solo(q))
+  end
+  w = expand(wid)
+end
 if not w then return pack({-1, 0}) end
 local h = w.h
-if A[4] ~= '' and h[H.watch] ~= A[4] and h[H.watch] ~= '*' then
-  h[H.watch] = h[H.watch] == '' and A[4] or '*'
-  call('HSET', bucket(w.wid), w.wid, head_bytes(w))
+local watch = joined(h[H.watch])
+if watch ~= h[H.watch] then
+  h[H.watch] = watch
+  call('HSET', bucket(wid), wid, head_bytes(w))
 end
 local list = h[H.listed] > A[2] and call('LRANGE', P .. 'e:' .. w.wid, A[2], A[2] + A[3] - 1) or {}
 local more = A[2] + #list < h[H.listed]

@@ -9,7 +9,7 @@ import { Reads } from '../../../coordinator/queue/reads.ts';
 import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
 import { Store } from '../../../coordinator/queue/store.ts';
 import { begin } from '../../../coordinator/workflow/engine.ts';
-import { packPlan, readPlan } from '../../../coordinator/workflow/plan-codec.ts';
+import { packPlan, unpackPlan } from '../../../coordinator/workflow/plan-codec.ts';
 import { Shell } from '../../../coordinator/workflow/shell.ts';
 import { compileWorkflow } from '../../../coordinator/workflow/spec.ts';
 import { freshView } from '../../../coordinator/workflow/view.ts';
@@ -131,7 +131,7 @@ class Life {
     const { ref, head, plan } = held;
     const made =
       ahead && head !== undefined
-        ? this.#shell.speculate(readPlan(plan), head, Number(ref.split('-')[1]), '{}')
+        ? this.#shell.speculate(unpackPlan(plan as Buffer), head, Number(ref.split('-')[1]), '{}')
         : undefined;
     await this.#world.complete(success(held, '{}', made));
   }

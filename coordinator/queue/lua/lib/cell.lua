@@ -21,6 +21,8 @@ local works = {}   -- wid -> workflow, false when there is none
 local touched = {} -- list of works to write
 local jobs = {}    -- ref -> {ref, w = workflow, s = step index, n = ordinal, j = record}, false when there is none
 local moved = {}   -- list of jobs to write
+local solos = {}   -- wid -> {wid, q = solo record, plan, dirty}: one step, one job, on the plain way (records.ts)
+local expanded = {} -- jobs that were solo records when this call began
 local zadds, zrems, zadd_keys, zrem_keys = {}, {}, {}, {}
 
 local buckets = {}
@@ -53,10 +55,64 @@ local function ref_of(wid, s, n)
   return wid .. '-' .. s .. '-' .. n
 end
 
+local function member_of_solo(wid, place) return string.format('%010x', place) .. ':' .. wid .. '-0-0' end
+
+local function solo_event(code, s, n, state, agent)
+  if agent then return char(149, code, s % 256, n % 256, state) .. pack(agent) end
+  return char(148, code, s % 256, n % 256, state)
+end
+
+-- Turns a solo record into what every other workflow is: head, step and job, and the log its way implies. Written back
+-- only when the call touches it.
+local function expand(wid)
+  local solo = solos[wid]
+  local q = solo.q
+  local state = q[Q.state]
+  local over = state == ST.succeeded
+  local log = '\148' .. pack(1, q[Q.createdAt], q[Q.created]) .. '\147' .. solo_event(EV['workflow.created'], -1, -1, ST.unassigned)
+    .. solo_event(EV['step.ready'], 0, -1, ST.unassigned) .. solo_event(EV['job.queued'], 0, 0, ST.unassigned)
+  local seq = 3
+  if state >= ST.scheduled then
+    log = log .. '\148' .. pack(4, q[Q.claimedAt], q[Q.claimed]) .. '\145'
+      .. solo_event(EV['job.claimed'], 0, 0, ST.scheduled, q[Q.agent])
+    seq = 4
+  end
+  if over then
+    log = log .. '\148' .. pack(5, q[Q.completedAt], q[Q.ended]) .. '\150'
+      .. solo_event(EV['workflow.started'], -1, -1, ST.processing) .. solo_event(EV['step.started'], 0, -1, ST.processing)
+      .. solo_event(EV['job.started'], 0, 0, ST.processing) .. solo_event(EV['job.succeeded'], 0, 0, ST.succeeded, q[Q.agent])
+      .. solo_event(EV['step.succeeded'], 0, -1, ST.succeeded) .. solo_event(EV['workflow.succeeded'], -1, -1, ST.succeeded)
+    seq = 10
+  end
+  local open = over and 0 or 1
+  -- In the order of HEAD_FIELDS, STEP_FIELDS and JOB_FIELDS in records.ts.
+  local h = {over and 2 or 1, 0, state, seq, 0, -1, 0, 0, 1, open, 1 - open, q[Q.weight], q[Q.createdAt], q[Q.startedAt],
+    q[Q.completedAt], 0, q[Q.tenant], q[Q.watch], '', q[Q.requestId], '', '', ''}
+  local raw = pack_step({state, 0, 1, 1, 1, open, 1 - open, 0, q[Q.startedAt], q[Q.completedAt], 0, 0, ''})
+  h[H.stepsBytes] = #raw
+  local w = {wid = wid, key = bucket(wid), h = h, raw = raw, parts = false, open = false, packed = false, log = log, ev = '',
+    evs = 0, dirty = false, plan = solo.plan, new_plan = false, chunks = false}
+  works[wid] = w
+  local claimed = state >= ST.scheduled
+  local j = {state, state == ST.scheduled and 1 or 0, q[Q.band], 0, claimed and 1 or 0, 0, 1, 0, -1, 0, q[Q.createdAt],
+    q[Q.startedAt], q[Q.completedAt], q[Q.runMs], q[Q.score], q[Q.cost], over and 1 or -1, q[Q.token], q[Q.agent], q[Q.class],
+    member_of_solo(wid, q[Q.place]), '', q[Q.output], '', '', ''}
+  local rec = {ref = wid .. '-0-0', w = w, s = 0, n = 0, j = j, dirty = false}
+  jobs[rec.ref] = rec
+  expanded[#expanded + 1] = rec
+  solos[wid] = nil
+  return w
+end
+
+-- A workflow that was read; nil while it stays a solo record.
 local function work_of(wid, raw, plan)
   local w = works[wid]
-  if w == nil then
+  if w == nil and not solos[wid] then
     if not raw then works[wid] = false return false end
+    if string.byte(raw) == SOLO_MARK then
+      solos[wid] = {wid = wid, q = unpack_solo(raw), plan = plan, dirty = false}
+      return nil
+    end
     local h = unpack_head(raw)
     local steps_at = h[H.END]
     local log_at = steps_at + h[H.stepsBytes]
@@ -70,7 +126,9 @@ end
 local function load_work(wid)
   local w = works[wid]
   if w ~= nil then return w end
-  return work_of(wid, call('HGET', bucket(wid), wid), nil)
+  if not solos[wid] then w = work_of(wid, call('HGET', bucket(wid), wid), nil) end
+  if solos[wid] then return expand(wid) end
+  return w
 end
 
 local function job_of(ref, w, s, n, raw)
@@ -86,11 +144,21 @@ local function load_job(ref, want_plan)
   if rec ~= nil then return rec end
   local wid, s, n = split_ref(ref)
   if not wid then jobs[ref] = false return false end
+  if solos[wid] then
+    expand(wid)
+    rec = jobs[ref]
+    if rec ~= nil then return rec end
+  end
   local w = works[wid]
   if w == nil or (want_plan and w and not w.plan) then
     local r
     if want_plan then r = call('HMGET', bucket(wid), ref, wid, wid .. 'p') else r = call('HMGET', bucket(wid), ref, wid) end
     if w == nil then w = work_of(wid, r[2], r[3]) else w.plan = r[3] end
+    if solos[wid] then
+      w = expand(wid)
+      rec = jobs[ref]
+      if rec ~= nil then return rec end
+    end
     if not w then jobs[ref] = false return false end
     return job_of(ref, w, s, n, r[1])
   end
@@ -111,7 +179,7 @@ local function prefetch(refs, want_plan)
       if not list then list = {} fields[key] = list order[#order + 1] = key end
       local size = #list
       list[size + 1] = ref
-      if works[wid] == nil and not asked_works[wid] then
+      if works[wid] == nil and not solos[wid] and not asked_works[wid] then
         asked_works[wid] = true
         list[size + 2] = wid
         if want_plan then list[size + 3] = wid .. 'p' end
@@ -288,12 +356,38 @@ local function list_header(size)
   return size < 16 and char(144 + size) or '\220' .. spack('>H', size)
 end
 
+local soloed = {} -- list of solo records to write
+
+local function touch_solo(solo)
+  if not solo.dirty then solo.dirty = true soloed[#soloed + 1] = solo end
+end
+
 -- Writes what the call touched. `tag` names the commit in cursors, `origin` the coordinator that called.
 local function flush(tag, origin)
   for i = 1, #zrem_keys do bulk('ZREM', zrem_keys[i], zrems[zrem_keys[i]]) end
   for i = 1, #zadd_keys do bulk('ZADD', zadd_keys[i], zadds[zadd_keys[i]]) end
   local writes, order = {}, {}
   local stamp = pack(now, tag)
+  for i = 1, #soloed do
+    local solo = soloed[i]
+    local key = bucket(solo.wid)
+    local list = writes[key]
+    if not list then list = {} writes[key] = list order[#order + 1] = key end
+    local size = #list
+    list[size + 1] = solo.wid
+    list[size + 2] = pack_solo(solo.q)
+    if solo.new_plan then
+      list[size + 3] = solo.wid .. 'p'
+      list[size + 4] = solo.new_plan
+    end
+    local watch = solo.q[Q.watch]
+    if watch ~= '' and watch ~= origin then bus_any = true bus_works[#bus_works + 1] = solo.wid end
+  end
+  -- One record becomes two: both are written, or neither.
+  for i = 1, #expanded do
+    local rec = expanded[i]
+    if rec.dirty or rec.w.dirty then touch(rec.w) move(rec) end
+  end
   for i = 1, #moved do
     local rec = moved[i]
     local key = rec.w.key

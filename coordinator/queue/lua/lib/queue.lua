@@ -30,7 +30,7 @@ local function next_seq()
   if not seq_next then seq_next = tonumber(call('HGET', KEYS[1], 'seq') or 0) end
   seq_next = seq_next + 1
   seq_dirty = true
-  return string.format('%010x', seq_next)
+  return seq_next
 end
 
 local function put_in_queue(class, score, member)
@@ -61,25 +61,38 @@ local function leave_queue(rec)
   if w.h[H.state] == ST.paused then zrem(P .. 'p:wf:' .. w.wid, j[J.member] .. '|' .. j[J.class]) end
 end
 
--- First entry of a job into its queue.
-local function enqueue(rec)
-  local j, h = rec.j, rec.w.h
-  local class, band = j[J.class], j[J.band]
+-- Score of a first entry; moves the tenant's clock on.
+local function first_score(class, band, tenant, cost, weight)
   -- Jobs of one call are mostly of one class, band and tenant: the names of their clocks are made once.
-  if lane[1] ~= class or lane[2] ~= band or lane[3] ~= h[H.tenant] then
-    lane = {class, band, h[H.tenant], 'V' .. band, 'F' .. band .. '|' .. h[H.tenant]}
+  if lane[1] ~= class or lane[2] ~= band or lane[3] ~= tenant then
+    lane = {class, band, tenant, 'V' .. band, 'F' .. band .. '|' .. tenant}
   end
   local v, field = fair_clock(class, lane[4]), lane[5]
   local f = fair_clock(class, field)
   local s = v > f and v or f
-  local step = floor(j[J.cost] * 1024000 / h[H.weight])
+  local step = floor(cost * 1024000 / weight)
   if step < 1 then step = 1 end
   local finish = s + step
   if finish >= BAND_SHIFT then finish = BAND_SHIFT - 1 end
   set_fair_clock(class, field, finish)
-  j[J.score] = (2 - band) * BAND_SHIFT + s
-  j[J.member] = next_seq() .. ':' .. rec.ref
+  return (2 - band) * BAND_SHIFT + s
+end
+
+-- First entry of a job into its queue.
+local function enqueue(rec)
+  local j, h = rec.j, rec.w.h
+  local class = j[J.class]
+  j[J.score] = first_score(class, j[J.band], h[H.tenant], j[J.cost], h[H.weight])
+  j[J.member] = string.format('%010x', next_seq()) .. ':' .. rec.ref
   put_in_queue(class, j[J.score], j[J.member])
+end
+
+-- First entry of a solo record's job.
+local function enqueue_solo(wid, q)
+  local class = q[Q.class]
+  q[Q.place] = next_seq()
+  q[Q.score] = first_score(class, q[Q.band], q[Q.tenant], q[Q.cost], q[Q.weight])
+  put_in_queue(class, q[Q.score], member_of_solo(wid, q[Q.place]))
 end
 
 local function flush_queue(origin, claiming)
