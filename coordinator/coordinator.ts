@@ -161,7 +161,12 @@ class RunningCoordinator implements Coordinator {
         }),
     );
     const claimerOf = (cell: Cell): Claimer => claimers[cell.index] as Claimer;
-    const kickAll = (): void => claimers.forEach((claimer) => claimer.kick());
+    // Each time another cell is first: an agent's credit goes to whichever asks first.
+    let turn = 0;
+    const kickAll = (): void => {
+      turn++;
+      for (let i = 0; i < claimers.length; i++) claimers[(i + turn) % claimers.length]?.kick();
+    };
     const wakeAll = (): void => claimers.forEach((claimer) => claimer.wake());
 
     store.onTouched = (wid) => news.tell(wid);
@@ -228,7 +233,7 @@ class RunningCoordinator implements Coordinator {
         intervalMs: times.pollMs,
         onError,
         run: async () => {
-          await classes.refresh();
+          await Promise.all([classes.refresh(), classes.refreshTypes()]);
           await eligible.refresh();
           wakeAll();
           news.tellAll();

@@ -69,6 +69,8 @@ interface Asked {
 export class Claimer {
   readonly #options: ClaimerOptions;
   readonly #dry = new Set<string>();
+  /** Classes somebody spoke for while a claim was under way; undefined = all. */
+  #woken: Set<string> | undefined = new Set();
   #number = 0;
   #running = false;
   #again = false;
@@ -81,8 +83,15 @@ export class Claimer {
 
   /** Something may be there to claim. Names = classes that grew; none = unknown, so all. */
   wake(classes?: Iterable<string>): void {
-    if (classes === undefined) this.#dry.clear();
-    else for (const name of classes) this.#dry.delete(name);
+    if (classes === undefined) {
+      this.#dry.clear();
+      this.#woken = undefined;
+    } else {
+      for (const name of classes) {
+        this.#dry.delete(name);
+        this.#woken?.add(name);
+      }
+    }
     this.kick();
   }
 
@@ -156,6 +165,7 @@ export class Claimer {
     const { cell, store } = this.#options;
     for (const { claimant, ask } of asked) claimant.credit.reserve(ask[1]);
     let reply: unknown[];
+    this.#woken = new Set();
     const number = ++this.#number;
     try {
       reply = await store.claim(
@@ -170,17 +180,23 @@ export class Claimer {
     const granted = this.#deliver(asked, reply, `${store.origin}.${number}`);
     const short = reply[0] as number[];
     let someShort = false;
+    let someFull = false;
     asked.forEach(({ ask }, index) => {
-      if ((short[index] ?? 0) === 0) return;
+      if ((short[index] ?? 0) === 0) {
+        someFull = true;
+        return;
+      }
       someShort = true;
       ask[2].forEach((name, position) => {
         const group = ask[3][position] as number;
-        if (((granted[index] as number[])[group] ?? 0) < (ask[4][group - 1] as number)) this.#dry.add(name);
+        const limited = ((granted[index] as number[])[group] ?? 0) >= (ask[4][group - 1] as number);
+        // What came in while the claim was under way may have come too late for it.
+        if (!limited && this.#woken?.has(name) === false) this.#dry.add(name);
       });
     });
-    // Credits that were open all along but not asked for: the claim was full.
     if (someShort) this.#options.onShort(cell);
-    else this.#again = true;
+    // Who got all it asked for may have credit that was not asked for: an ask is bounded.
+    if (someFull) this.#again = true;
   }
 
   /** Gives every grant to its claimant; counts grants per ask and type group. */

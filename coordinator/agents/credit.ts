@@ -44,11 +44,13 @@ export class Credit {
 
   /** Jobs of a type that may be claimed now, within `open`. */
   openOf(type: string): number {
-    const limit = this.#statement.byType[type];
+    const { byType } = this.#statement;
+    const limit = Object.hasOwn(byType, type) ? byType[type] : undefined;
     if (limit === undefined) return this.open;
     let underway = 0;
     for (const sent of this.#underway) if (sent === type) underway++;
-    return Math.max(0, Math.min(this.open, limit - underway));
+    // A claim under way may bring any type: its whole reservation counts.
+    return Math.max(0, Math.min(this.open, limit - underway - this.#reserved));
   }
 
   reserve(jobs: number): void {

@@ -25,7 +25,10 @@ import type { WorkflowServiceParts } from './workflow-parts.ts';
 
 /** Items of one stream the store has not answered yet, at most. */
 const MAX_PENDING = 4096;
+/** Results one message carries at most, unless a single one is larger. */
+const MESSAGE_BYTES = 4 * 1024 * 1024;
 
+type Results = NonNullable<Plain<SubmitStreamResponse__Output>['results']>[number][];
 type Stream = ServerDuplexStream<SubmitStreamRequest__Output, Plain<SubmitStreamResponse__Output>>;
 
 export function submitStream(parts: WorkflowServiceParts): WorkflowHandlers['submitStream'] {
@@ -67,7 +70,7 @@ class SubmitSession {
   readonly #stream: Stream;
   readonly #tenant: string;
   #acks: NonNullable<Plain<SubmitStreamResponse__Output>['acks']>[number][] = [];
-  #results: NonNullable<Plain<SubmitStreamResponse__Output>['results']>[number][] = [];
+  #results: Results = [];
   readonly #waits = new Set<Wait>();
   #pending = 0;
   #halfClosed = false;
@@ -84,7 +87,13 @@ class SubmitSession {
   run(): void {
     const stream = this.#stream;
     stream.on('data', (batch: SubmitStreamRequest__Output) => {
-      for (const item of batch.items) this.#take(item);
+      for (const item of batch.items) {
+        try {
+          this.#take(item);
+        } catch (error) {
+          this.#refuse(item, error);
+        }
+      }
       this.#throttle();
     });
     stream.on('end', () => {
@@ -127,6 +136,7 @@ class SubmitSession {
   }
 
   #submit(item: SubmitItem__Output, plan: Plan): void {
+    if (this.#closed) return;
     const { intake, results } = this.#parts;
     let wait: Wait | undefined;
     if (item.wantResult) {
@@ -205,9 +215,8 @@ class SubmitSession {
   #flush(): void {
     if (this.#closed) return;
     if (this.#acks.length + this.#results.length > 0) {
-      const message = { acks: this.#acks, results: this.#results };
+      const message = { acks: this.#acks, results: this.#takeResults() };
       this.#acks = [];
-      this.#results = [];
       if (!this.#stream.write(message)) {
         this.#full = true;
         this.#stream.once('drain', () => {
@@ -218,10 +227,25 @@ class SubmitSession {
       }
     }
     this.#throttle();
-    if (this.#halfClosed && this.#pending === 0 && this.#waits.size === 0) {
+    if (this.#results.length > 0) this.#schedule();
+    if (this.#halfClosed && this.#results.length === 0 && this.#pending === 0 && this.#waits.size === 0) {
       this.#closed = true;
       this.#stream.end();
     }
+  }
+
+  /** As many ends as one message should carry. */
+  #takeResults(): Results {
+    let bytes = 0;
+    let count = 0;
+    for (const { resultJson } of this.#results) {
+      bytes += resultJson?.length ?? 0;
+      if (count > 0 && bytes > MESSAGE_BYTES) break;
+      count++;
+    }
+    const taken = this.#results;
+    this.#results = count === taken.length ? [] : taken.splice(count);
+    return taken;
   }
 
   #throttle(): void {

@@ -63,7 +63,7 @@ export class Listing {
     let position: Position =
       request.pageToken === ''
         ? { day: today, next: store.cells.map(() => null) }
-        : parseToken(request.pageToken, store.cells.length);
+        : parseToken(request.pageToken, store.cells.length, today);
     const found: LoadedWorkflow[] = [];
     let scanned = 0;
     while (found.length < size && scanned < MAX_SCANNED && position.day > today - MAX_DAYS) {
@@ -147,11 +147,12 @@ function makeToken(position: Position): string {
   return Buffer.from(JSON.stringify([position.day, position.next])).toString('base64url');
 }
 
-function parseToken(token: string, cells: number): Position {
+function parseToken(token: string, cells: number, today: number): Position {
   try {
     const [day, next] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, (number | null)[]];
     const sound = (index: number | null): boolean => index === null || Number.isInteger(index);
-    if (Number.isInteger(day) && Array.isArray(next) && next.length === cells && next.every(sound))
+    const known = Number.isInteger(day) && day >= 0 && day <= today;
+    if (known && Array.isArray(next) && next.length === cells && next.every(sound))
       return { day, next };
   } catch {
     // Falls through to the refusal.

@@ -65,7 +65,9 @@ export class Results {
     const list = this.#waiting.get(wid);
     if (list === undefined) return;
     const only = job.plan?.steps.length === 1 ? job.plan.steps[0] : undefined;
-    if (only === undefined || only.fanOut !== null || state !== State.succeeded) {
+    // With a view the step may have got further jobs; a plain job has none.
+    const single = job.view === undefined || job.view.steps[0]?.total === 1;
+    if (only === undefined || only.fanOut !== null || !single || state !== State.succeeded) {
       this.check(wid);
       return;
     }

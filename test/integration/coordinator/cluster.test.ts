@@ -58,6 +58,20 @@ test('workflows spread over all cells, every one ends, and each job is offered o
   expect(listed.size).toBe(400);
 });
 
+test('one workflow after the other is served in every cell', async () => {
+  const cells = new Set<string>();
+  for (let i = 0; i < 30; i++) {
+    const { workflow } = await client.submit(
+      { steps: [{ type: 'echo', input: { i } }] },
+      { requestId: `single-${i}` },
+    );
+    const ended = await client.wait(workflow.id, { timeoutMs: 10_000 });
+    expect(ended.status).toBe('succeeded');
+    cells.add(workflow.id.slice(3, 5));
+  }
+  expect(cells.size).toBe(6);
+});
+
 test('a fan-out, its merge and its watch work across coordinators', async () => {
   using other = createClient({ address: two.address });
   const { workflow } = await client.submit({
