@@ -9,7 +9,8 @@
  */
 import type { HeldJob } from './held-job.ts';
 
-export const ANNOUNCE_MS = 25;
+/** An accept costs the store as much as a whole short job, and offers are valid for 15 s: worth waiting a little. */
+export const ANNOUNCE_MS = 200;
 const TICK_MS = Math.ceil(ANNOUNCE_MS / 2);
 
 export class Announcer {

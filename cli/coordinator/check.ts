@@ -3,8 +3,9 @@
  *
  * Each line says what was found; a failed one what to do.
  */
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { dirname, resolve } from 'node:path';
 import { assertListenAllowed } from '../../runtime/auth.ts';
 import { closeRedis, connectRedis } from '../../runtime/redis/connect.ts';
 import { findServerBinary } from '../../runtime/redis/server-binary.ts';
@@ -20,7 +21,7 @@ const REDIS_TIMEOUT_MS = 5_000;
 export async function checkCoordinator(io: Io, flags: Readonly<Record<string, unknown>>): Promise<boolean> {
   const { values } = loadCoordinatorSettings(flags, io.env);
   const { host, port } = values.listen;
-  const dataDir = dataDirOf(values, io.env);
+  const dataDir = resolve(io.cwd, dataDirOf(values, io.env));
   const checks: readonly (readonly [string, () => Promise<string>])[] = [
     ['configuration', async () => 'every setting is valid'],
     ['listen', () => checkListen(host, port, values.token)],
@@ -58,10 +59,25 @@ export async function checkListen(host: string, port: number, token: string | un
   return `${host === '' ? 'all addresses' : host}, port ${port === 0 ? '(a free one)' : port}, ${token === undefined ? 'no token needed' : 'token needed'}`;
 }
 
+/** Makes nothing: what is there already must allow it. */
 async function checkFolder(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  await access(folder, constants.R_OK | constants.W_OK);
-  return `${folder} can be written to`;
+  const present = await nearestPresent(folder);
+  if (!(await stat(present)).isDirectory()) throw new Error(`${present} is not a folder`);
+  try {
+    await access(present, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    throw new Error(`${present} cannot be written to; choose another folder with --data-dir`);
+  }
+  return present === folder ? `${folder} can be written to` : `${folder} can be made`;
+}
+
+async function nearestPresent(path: string): Promise<string> {
+  try {
+    await access(path);
+    return path;
+  } catch {
+    return dirname(path) === path ? path : nearestPresent(dirname(path));
+  }
 }
 
 async function checkBinary(): Promise<string> {

@@ -4,6 +4,7 @@ import type { ClaimAsk } from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State } from '../../../../sdk/common/states.ts';
 import { change, ending, flow, job, success } from '../changes.ts';
+import { unpack } from '../../../../coordinator/queue/codec.ts';
 import { OFFER_MS, ask } from '../world.ts';
 import type { Granted, World } from '../world.ts';
 
@@ -23,8 +24,8 @@ export function claimCases(world: () => World): void {
       cost: 2.5,
       input: '"first"',
       slot: 0,
-      plan: { some: 'plan' },
     });
+    expect(unpack(first.plan as Buffer)).toEqual({ some: 'plan' });
     expect(second).toMatchObject({ ref: `${wid}-0-1`, cost: 1, input: '', slot: 1 });
     expect(first.head).toMatchObject({ version: 1, facts: 0, state: State.scheduled });
     expect(first.head?.steps[0]).toMatchObject({ state: State.scheduled, open: 2 });
