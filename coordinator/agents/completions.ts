@@ -2,19 +2,28 @@
  * Finished jobs on their way into the store: with the decision that follows where it can be made ahead, and with the
  * settling of the workflow where it cannot.
  *
- * Invariants: the acknowledgement goes out only when the store has answered; output that is no JSON text ends the job
- * as EXECUTOR_CONTRACT, so consumers never meet it.
+ * Invariants: the acknowledgement goes out only when the store has answered; output that is no JSON text, or nested too
+ * deeply, ends the job as EXECUTOR_CONTRACT and one that is too large as OUTPUT_TOO_LARGE, so consumers never meet it.
  */
 import { Verdict } from '../../proto/gen/index.ts';
 import type { JobCompletion__Output } from '../../proto/gen/index.ts';
+import type { Problem } from '../../sdk/common/errors.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { CompleteItem } from '../queue/items.ts';
 import type { Store } from '../queue/store.ts';
-import type { Shell } from '../workflow/shell.ts';
+import { WORKFLOW, json } from '../workflow/fields.ts';
+import { MAX_JSON_DEPTH } from '../workflow/limits.ts';
+import type { AheadDecision, Shell } from '../workflow/shell.ts';
 import type { HeldJob } from './held-jobs.ts';
 
+/** Size of an output, UTF-8 bytes of JSON. */
+export const MAX_OUTPUT_BYTES = 1024 * 1024;
 /** Message texts longer than this are cut. */
 const MAX_MESSAGE = 2000;
+/** Length of a reason: the store's records count its bytes in few bits. */
+const MAX_REASON = 100;
+/** Nothing runs for longer, milliseconds. */
+const MAX_AGE_MS = 7 * 86_400_000;
 
 export interface CompletionsOptions {
   readonly store: Store;
@@ -42,7 +51,7 @@ export class Completions {
     const { store, shell } = this.#options;
     if (said.verdict === Verdict.VERDICT_CANCELED) {
       store
-        .release(job.wid, [job.ref, job.token, said.outcome?.reason || 'RELEASED'])
+        .release(job.wid, [job.ref, job.token, (said.outcome?.reason || 'RELEASED').slice(0, MAX_REASON)])
         .then((reply) => done(reply === 'lost' ? 'LEASE_LOST' : ''), failed);
       return;
     }
@@ -61,52 +70,20 @@ export class Completions {
   }
 
   #item(job: HeldJob, said: JobCompletion__Output): CompleteItem {
-    const age = Math.max(0, Math.min(-said.startedAgeMs, 7 * 86_400_000));
     if (said.verdict !== Verdict.VERDICT_SUCCEEDED) {
       const expired = said.verdict === Verdict.VERDICT_TIMED_OUT;
       const retryable = expired || said.verdict === Verdict.VERDICT_RETRYABLE;
-      const reason = said.outcome?.reason || (expired ? 'DEADLINE_EXCEEDED_RUNNING' : 'EXECUTOR_ERROR');
-      const message = (said.outcome?.message ?? '').slice(0, MAX_MESSAGE);
-      const state = expired ? State.expired : State.failed;
-      return [
-        job.ref,
-        job.token,
-        state,
-        '',
-        reason,
-        message,
-        retryable ? 1 : 0,
-        age,
-        said.runMs,
-        0,
-        0,
-        false,
-        [],
-      ];
+      return failure(job, said, {
+        state: expired ? State.expired : State.failed,
+        reason: said.outcome?.reason || (expired ? 'DEADLINE_EXCEEDED_RUNNING' : 'EXECUTOR_ERROR'),
+        message: said.outcome?.message ?? '',
+        retryable,
+      });
     }
     const output = said.outputJson === '' ? 'null' : said.outputJson;
-    if (!isJson(output)) {
-      const message = 'The agent sent an output that is not JSON.';
-      return [
-        job.ref,
-        job.token,
-        State.failed,
-        '',
-        'EXECUTOR_CONTRACT',
-        message,
-        0,
-        age,
-        said.runMs,
-        0,
-        0,
-        false,
-        [],
-      ];
-    }
-    const ahead =
-      job.plan === undefined || job.view === undefined
-        ? undefined
-        : this.#options.shell.speculate(job.plan, job.view, job.step, output);
+    const wrong = mistakeIn(output);
+    if (wrong !== undefined) return failure(job, said, { state: State.failed, retryable: false, ...wrong });
+    const ahead = this.#speculate(job, output);
     return [
       job.ref,
       job.token,
@@ -115,7 +92,7 @@ export class Completions {
       '',
       '',
       0,
-      age,
+      startedAge(said),
       said.runMs,
       ahead?.version ?? 0,
       ahead?.facts ?? 0,
@@ -123,13 +100,69 @@ export class Completions {
       ahead?.seen ?? [],
     ];
   }
+
+  #speculate({ plan, view, step }: HeldJob, output: string): AheadDecision | undefined {
+    if (plan === undefined || view === undefined) return undefined;
+    try {
+      return this.#options.shell.speculate(plan, view, step, output);
+    } catch {
+      // Not lost: the decision is then made from what is stored, and reports what is wrong with it.
+      return undefined;
+    }
+  }
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
+interface Failure {
+  readonly state: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+function failure(
+  job: HeldJob,
+  said: JobCompletion__Output,
+  { state, reason, message, retryable }: Failure,
+): CompleteItem {
+  return [
+    job.ref,
+    job.token,
+    state,
+    '',
+    reason.slice(0, MAX_REASON),
+    message.slice(0, MAX_MESSAGE),
+    retryable ? 1 : 0,
+    startedAge(said),
+    said.runMs,
+    0,
+    0,
+    false,
+    [],
+  ];
+}
+
+function startedAge(said: JobCompletion__Output): number {
+  return Math.max(0, Math.min(-said.startedAgeMs, MAX_AGE_MS));
+}
+
+/** Why an output cannot be kept; undefined when it can. */
+function mistakeIn(output: string): { reason: string; message: string } | undefined {
+  const problems: Problem[] = [];
+  json(problems, output, WORKFLOW, 'output', MAX_OUTPUT_BYTES);
+  switch (problems[0]?.reason) {
+    case undefined:
+      return undefined;
+    case 'INPUT_TOO_LARGE':
+      return {
+        reason: 'OUTPUT_TOO_LARGE',
+        message: `The output has more than ${MAX_OUTPUT_BYTES} bytes of JSON; return large data as an artifact.`,
+      };
+    case 'TOO_DEEP':
+      return {
+        reason: 'EXECUTOR_CONTRACT',
+        message: `The output has more than ${MAX_JSON_DEPTH} lists and objects inside one another.`,
+      };
+    default:
+      return { reason: 'EXECUTOR_CONTRACT', message: 'The agent sent an output that is not JSON.' };
   }
 }

@@ -7,6 +7,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { AgentState } from '../../proto/gen/index.ts';
 import type { Advertisement__Output, Heartbeat__Output } from '../../proto/gen/index.ts';
+import { DibsError } from '../../sdk/common/errors.ts';
 import type { Told } from '../queue/items.ts';
 import { keys } from '../queue/keys.ts';
 import { canRun } from '../queue/match.ts';
@@ -57,11 +58,14 @@ export class Fleet {
     return this.#list;
   }
 
+  /** The newest session of an agent is the one that counts; an older one ends. */
   join(session: Session): void {
+    const older = this.#sessions.get(session.agentId);
     this.#sessions.set(session.agentId, session);
     this.#connectedAt.set(session.agentId, this.#options.now());
     this.#relist();
     this.#write(session, AgentState.AGENT_STATE_CONNECTED, null);
+    older?.end(supersededError());
   }
 
   leave(session: Session): void {
@@ -69,11 +73,11 @@ export class Fleet {
     if (this.#sessions.get(session.agentId) !== session) return;
     this.#sessions.delete(session.agentId);
     this.#relist();
-    const { redis, namespace, onError } = this.#options;
+    const record = this.#record(session, AgentState.AGENT_STATE_LOST, null);
+    this.#connectedAt.delete(session.agentId);
     // Gone as announced, with nothing left to do: not lost.
-    if (session.draining && session.held === 0)
-      redis.hdel(keys.agents(namespace), session.agentId).catch(onError);
-    else this.#write(session, AgentState.AGENT_STATE_LOST, null);
+    const gone = session.draining && session.held === 0;
+    this.#writeLast(session, gone ? undefined : record).catch(this.#options.onError);
   }
 
   /** A heartbeat, a changed advertisement, a drain. */
@@ -121,8 +125,25 @@ export class Fleet {
   }
 
   #write(session: Session, state: AgentState, heartbeat: Heartbeat__Output | null): void {
-    const { redis, namespace, coordinatorId, now, onError } = this.#options;
-    const record: AgentRecord = {
+    const { redis, namespace, onError } = this.#options;
+    const record = this.#record(session, state, heartbeat);
+    redis.hset(keys.agents(namespace), session.agentId, JSON.stringify(record)).catch(onError);
+  }
+
+  /** The record of a session that ended (undefined = none), unless the agent has a newer one, here or elsewhere. */
+  async #writeLast({ agentId, sessionId }: Session, record: AgentRecord | undefined): Promise<void> {
+    const { redis, namespace } = this.#options;
+    const key = keys.agents(namespace);
+    const text = await redis.hget(key, agentId);
+    const newest = text === null ? undefined : (JSON.parse(text) as AgentRecord).sessionId;
+    if (this.#sessions.has(agentId) || (newest !== undefined && newest !== sessionId)) return;
+    if (record === undefined) await redis.hdel(key, agentId);
+    else await redis.hset(key, agentId, JSON.stringify(record));
+  }
+
+  #record(session: Session, state: AgentState, heartbeat: Heartbeat__Output | null): AgentRecord {
+    const { coordinatorId, now } = this.#options;
+    return {
       id: session.agentId,
       name: session.hello.name || session.agentId,
       version: session.hello.version,
@@ -136,8 +157,11 @@ export class Fleet {
       throughput: heartbeat?.throughput ?? [],
       telemetry: heartbeat?.telemetry ?? null,
     };
-    redis.hset(keys.agents(namespace), session.agentId, JSON.stringify(record)).catch(onError);
   }
+}
+
+export function supersededError(): DibsError {
+  return new DibsError('WRONG_STATE', 'This agent has a newer session; the older one ends.');
 }
 
 /** How many of these profiles can run a class. */

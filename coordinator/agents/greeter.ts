@@ -1,23 +1,39 @@
 /**
  * Brings agents in and lets them go: makes the session, confirms held jobs, welcomes, joins the fleet.
  *
- * Invariant: an agent that connects again replaces its older session here; jobs of that one are not touched, the new
- * session names them in its hello.
+ * Invariants: of the streams of one agent the one that came last wins, however long each takes to be greeted; the jobs
+ * of an older session are not touched, the new one names them in its hello; a stream that is over never joins.
  */
 import type { Hello__Output } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { Classes } from './classes.ts';
+import { MAX_OUTPUT_BYTES } from './completions.ts';
 import type { Completions } from './completions.ts';
+import { supersededError } from './fleet.ts';
 import type { Fleet } from './fleet.ts';
 import type { Outbox } from './outbox.ts';
-import { Matching, profileKey, profileOf } from './profiles.ts';
+import { Matching, checkAdvertisement, profileKey, profileOf } from './profiles.ts';
 import { Session } from './session.ts';
 
 /** Protocol revision this server speaks. */
 const REVISION = 1;
-const MAX_OUTPUT_BYTES = 1024 * 1024;
+
+const AGENT_ID = /^[A-Za-z0-9_.:-]{1,100}$/;
+/** Length of an agent's name and of its version. */
+const MAX_TEXT = 200;
+/** Jobs an agent may bring along. */
+const MAX_HELD = 10_000;
+
+/** The stream of one agent. */
+export interface AgentLink {
+  readonly outbox: Outbox;
+  /** True when the stream has ended. */
+  isOver(): boolean;
+  /** Ends the stream with this error. */
+  fail(error: unknown): void;
+}
 
 export interface GreeterOptions {
   readonly coordinatorId: string;
@@ -36,6 +52,8 @@ export class Greeter {
   readonly #options: GreeterOptions;
   readonly #matching: Matching;
   readonly #open = new Set<Outbox>();
+  /** The newest stream of each agent that is being greeted. */
+  readonly #greeting = new Map<string, AgentLink>();
   #draining = false;
 
   constructor(options: GreeterOptions) {
@@ -43,8 +61,21 @@ export class Greeter {
     this.#matching = new Matching(options.classes);
   }
 
-  async greet(sessionId: string, hello: Hello__Output, outbox: Outbox): Promise<Session> {
-    if (this.#draining) throw new DibsError('DRAINING', 'This coordinator is leaving; connect to another.');
+  /** Rejects with the reason why the stream must end. */
+  async greet(sessionId: string, hello: Hello__Output, link: AgentLink): Promise<Session> {
+    checkHello(hello);
+    const { agentId } = hello;
+    this.#greeting.set(agentId, link);
+    try {
+      return await this.#greet(sessionId, hello, link);
+    } finally {
+      if (this.#greeting.get(agentId) === link) this.#greeting.delete(agentId);
+    }
+  }
+
+  async #greet(sessionId: string, hello: Hello__Output, link: AgentLink): Promise<Session> {
+    this.#assertStaying();
+    const { outbox } = link;
     const { coordinatorId, store, classes, fleet, completions, times, now, onCredit, onError } =
       this.#options;
     let profile = profileOf(hello.advertisement);
@@ -68,9 +99,13 @@ export class Greeter {
       onHeartbeat: (living, heartbeat) => fleet.update(living, heartbeat),
       onDrain: (leaving) => fleet.update(leaving, null),
       onError,
+      fail: (error) => link.fail(error),
+      silentMs: times.leaseMs,
     });
     await classes.addTypes(hello.advertisement?.executors ?? []);
     const { confirmed, lost } = await session.greet();
+    this.#assertStaying();
+    if (link.isOver() || this.#greeting.get(hello.agentId) !== link) throw supersededError();
     outbox.welcome({
       sessionId,
       coordinatorId,
@@ -108,7 +143,26 @@ export class Greeter {
     this.#open.clear();
   }
 
+  #assertStaying(): void {
+    if (this.#draining) throw new DibsError('DRAINING', 'This coordinator is leaving; connect to another.');
+  }
+
   #advertised(hello: Hello__Output): void {
     this.#options.classes.addTypes(hello.advertisement?.executors ?? []).catch(this.#options.onError);
   }
+}
+
+/** Throws PROTOCOL_VIOLATION for what no agent of ours would say. */
+function checkHello({ agentId, name, version, held, advertisement }: Hello__Output): void {
+  if (!AGENT_ID.test(agentId)) {
+    throw new DibsError(
+      'PROTOCOL_VIOLATION',
+      'An agent_id has 1 to 100 letters, digits and the characters "_", ".", ":", "-".',
+    );
+  }
+  if (name.length > MAX_TEXT || version.length > MAX_TEXT)
+    throw new DibsError('PROTOCOL_VIOLATION', `Name and version have at most ${MAX_TEXT} characters.`);
+  if (held.length > MAX_HELD)
+    throw new DibsError('PROTOCOL_VIOLATION', `An agent holds at most ${MAX_HELD} jobs.`);
+  checkAdvertisement(advertisement);
 }

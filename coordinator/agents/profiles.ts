@@ -4,6 +4,7 @@
  * Invariant: agents that advertise the same share one answer; it is thrown away when a class is learnt.
  */
 import type { Advertisement__Output } from '../../proto/gen/index.ts';
+import { DibsError } from '../../sdk/common/errors.ts';
 import type { Cell } from '../queue/keys.ts';
 import { canRun } from '../queue/match.ts';
 import type { Profile } from '../queue/match.ts';
@@ -11,6 +12,33 @@ import type { Classes } from './classes.ts';
 
 /** Profiles remembered before the oldest is dropped. */
 const MAX_PROFILES = 1000;
+
+/** What one agent may advertise; lengths are UTF-16 units. */
+const MAX_EXECUTORS = 256;
+const MAX_LABELS = 64;
+const MAX_LABEL_LENGTH = 200;
+const MAX_COST_LENGTH = 1000;
+/** As in a submitted workflow: anything else could never be asked for. */
+const TYPE = /^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$/;
+
+/** Throws PROTOCOL_VIOLATION for what no agent of ours would say. */
+export function checkAdvertisement(advertisement: Advertisement__Output | null): void {
+  if (advertisement === null) return;
+  const { executors, labels } = advertisement;
+  if (executors.length > MAX_EXECUTORS) violation(`more than ${MAX_EXECUTORS} executors`);
+  for (const { type, cost } of executors) {
+    if (!TYPE.test(type)) violation('an executor of a type that is not valid');
+    if (cost.length > MAX_COST_LENGTH) violation(`a cost of more than ${MAX_COST_LENGTH} characters`);
+  }
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) violation(`more than ${MAX_LABELS} labels`);
+  if (entries.some((entry) => entry.some((text) => text.length > MAX_LABEL_LENGTH)))
+    violation(`a label of more than ${MAX_LABEL_LENGTH} characters`);
+}
+
+function violation(what: string): never {
+  throw new DibsError('PROTOCOL_VIOLATION', `The advertisement has ${what}.`);
+}
 
 export function profileOf(advertisement: Advertisement__Output | null | undefined): Profile {
   const hardware = advertisement?.hardware;

@@ -8,20 +8,31 @@
  * 1. Nothing is offered before the welcome is written, nor after the session has ended.
  * 2. Messages of a job name its fencing token; the store alone decides whether it is live.
  * 3. Jobs of a session that ends are left to their leases: the agent reconnects, here or elsewhere, and goes on.
+ * 4. What the agent sends once a session and the store could not take ends the session, so that it is sent again.
+ * 5. One bad item of a message takes nothing else away; only what breaks the protocol ends the session.
  */
 import type { AgentMessage__Output, Heartbeat__Output, Hello__Output } from '../../proto/gen/index.ts';
+import { DibsError } from '../../sdk/common/errors.ts';
+import type { Problem } from '../../sdk/common/errors.ts';
 import type { AcceptReply, Told } from '../queue/items.ts';
-import { jobId, parseJobId } from '../queue/keys.ts';
+import { cellIndexOf, jobId, parseJobId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
+import { WORKFLOW, json } from '../workflow/fields.ts';
+import { MAX_RESOLVED_INPUT_BYTES } from '../workflow/limits.ts';
 import type { ClaimedJob, Claimant } from './claimer.ts';
 import type { AckText, Completions } from './completions.ts';
 import { Credit } from './credit.ts';
 import type { HeldJob } from './held-jobs.ts';
 import type { Outbox } from './outbox.ts';
+import { checkAdvertisement } from './profiles.ts';
 
 /** Reported progress is stored at most this often per job, milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000;
+/** Further jobs one batch may ask for. */
+const MAX_EMITTED = 1000;
+/** Length of the reason of a release. */
+const MAX_REASON = 100;
 
 export interface SessionOptions {
   readonly sessionId: string;
@@ -38,6 +49,10 @@ export interface SessionOptions {
   readonly onHeartbeat: (session: Session, heartbeat: Heartbeat__Output) => void;
   readonly onDrain: (session: Session) => void;
   readonly onError: (error: unknown) => void;
+  /** Ends the stream with this error. */
+  readonly fail: (error: unknown) => void;
+  /** A job the agent has not named for this long is no longer counted as held, milliseconds. */
+  readonly silentMs: number;
 }
 
 export class Session implements Claimant {
@@ -97,7 +112,7 @@ export class Session implements Claimant {
       return;
     }
     const id = jobId(ref);
-    this.#held.set(id, { ref, token, wid, step, plan, view, progressAt: 0 });
+    this.#held.set(id, { ref, token, wid, step, plan, view, progressAt: 0, seenAt: this.#options.now() });
     this.#options.outbox.offer({
       jobId: id,
       token,
@@ -116,19 +131,21 @@ export class Session implements Claimant {
   }
 
   receive(message: AgentMessage__Output): void {
-    for (const { jobId: id, token, batch, inputsJson } of message.emitted)
-      this.#emit(id, token, batch, inputsJson);
-    for (const said of message.completed) this.#completed(said);
-    for (const { jobId: id, token } of message.accepted) this.#live(id, token, -1);
-    for (const { jobId: id, token, ageMs } of message.started) this.#live(id, token, Math.max(0, -ageMs));
-    for (const { jobId: id, token, fraction, message: text } of message.progress)
-      this.#progress(id, token, fraction, text);
-    for (const { jobId: id, token, reason } of message.released) this.#release(id, token, reason);
+    this.#each(message.emitted, (asked) => this.#emit(asked));
+    this.#each(message.completed, (said) => this.#completed(said));
+    this.#each(message.accepted, ({ jobId: id, token }) => this.#live(id, token, -1));
+    this.#each(message.started, ({ jobId: id, token, ageMs }) => this.#live(id, token, Math.max(0, -ageMs)));
+    this.#each(message.progress, ({ jobId: id, token, fraction, message: text }) =>
+      this.#progress(id, token, fraction, text),
+    );
+    this.#each(message.released, ({ jobId: id, token, reason }) => this.#release(id, token, reason));
     if (message.heartbeat) {
-      for (const { jobId: id, token } of message.heartbeat.held) this.#live(id, token, -1);
+      this.#each(message.heartbeat.held, ({ jobId: id, token }) => this.#live(id, token, -1));
+      this.#dropSilent();
       this.#options.onHeartbeat(this, message.heartbeat);
     }
     if (message.advertisement) {
+      checkAdvertisement(message.advertisement);
       this.hello.advertisement = message.advertisement;
       this.#options.onAdvertisement(this);
     }
@@ -144,16 +161,58 @@ export class Session implements Claimant {
   /** An attempt of this agent that must stop. */
   stop([ref, token, , reason]: Told): void {
     const id = jobId(ref);
-    this.#held.delete(id);
+    this.#forget(id, token);
     if (!this.ended)
       this.#options.outbox.cancel({ jobId: id, token, reason: CANCEL_WORDS[reason] ?? 'user' });
   }
 
+  /** Ends the session from this side. */
+  end(error: unknown): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#options.fail(error);
+  }
+
+  /** Something the agent sends once a session is not stored: a new session makes it send that again. */
+  #unstored(error: unknown): void {
+    if (this.ended) return;
+    this.#options.onError(error);
+    this.end(
+      new DibsError(
+        'STORE_UNAVAILABLE',
+        'What the agent sent could not be stored; it should send it again.',
+        {
+          retryAfterMs: 1000,
+          cause: error,
+        },
+      ),
+    );
+  }
+
+  #each<T>(items: readonly T[], handle: (item: T) => void): void {
+    for (const item of items) {
+      if (this.ended) return;
+      try {
+        handle(item);
+      } catch (error) {
+        this.#options.onError(error);
+      }
+    }
+  }
+
+  /** Offers that lapsed unseen by the agent, and jobs it no longer knows. */
+  #dropSilent(): void {
+    const since = this.#options.now() - this.#options.silentMs;
+    for (const [id, job] of this.#held) if (job.seenAt < since) this.#held.delete(id);
+  }
+
+  /** Undefined for what can be no job; whether it is this agent's, the store says. */
   #find(id: string, token: string): HeldJob | undefined {
     const held = this.#held.get(id);
     if (held?.token === token) return held;
     const parsed = parseJobId(id);
-    if (parsed === undefined) return undefined;
+    if (parsed === undefined || this.#options.store.cells[cellIndexOf(parsed.wid)] === undefined)
+      return undefined;
     return {
       ref: parsed.ref,
       token,
@@ -162,6 +221,7 @@ export class Session implements Claimant {
       plan: undefined,
       view: undefined,
       progressAt: 0,
+      seenAt: this.#options.now(),
     };
   }
 
@@ -176,11 +236,12 @@ export class Session implements Claimant {
       return;
     }
     this.#forget(id, token);
-    const { completions, onError } = this.#options;
+    const store = (): void =>
+      this.#options.completions.store(job, said, ack, (error) => this.#unstored(error));
     const emitting = this.#emitting.size === 0 ? undefined : this.#emitting.get(id);
-    if (emitting === undefined) completions.store(job, said, ack, onError);
+    if (emitting === undefined) store();
     // Without its further jobs stored it must not count as done: the agent sends both again.
-    else emitting.then(() => completions.store(job, said, ack, onError), onError);
+    else emitting.then(store).catch((error: unknown) => this.#unstored(error));
   }
 
   #live(id: string, token: string, startedAgeMs: number): void {
@@ -189,6 +250,7 @@ export class Session implements Claimant {
       this.#answer('lost', id, token);
       return;
     }
+    job.seenAt = this.#options.now();
     const timeoutMs = job.plan?.steps[job.step]?.timeoutMs ?? 0;
     this.#options.store
       .accept(job.wid, [job.ref, token, startedAgeMs, timeoutMs])
@@ -197,6 +259,7 @@ export class Session implements Claimant {
 
   #progress(id: string, token: string, fraction: number, text: string): void {
     const job = this.#find(id, token);
+    if (job === undefined) this.#answer('lost', id, token);
     if (job === undefined || !(fraction >= 0)) return;
     const now = this.#options.now();
     if (now - job.progressAt < PROGRESS_INTERVAL_MS && fraction < 1) return;
@@ -210,12 +273,22 @@ export class Session implements Claimant {
     const job = this.#find(id, token);
     if (job === undefined) return;
     this.#forget(id, token);
-    this.#options.store.release(job.wid, [job.ref, token, reason]).catch(this.#options.onError);
+    this.#options.store
+      .release(job.wid, [job.ref, token, reason.slice(0, MAX_REASON)])
+      .catch(this.#options.onError);
   }
 
-  #emit(id: string, token: string, batch: number, inputs: string[]): void {
+  #emit({ jobId: id, token, batch, inputsJson: inputs }: AgentMessage__Output['emitted'][number]): void {
+    const wrong = mistakeIn(inputs);
+    if (wrong !== undefined) {
+      this.end(new DibsError('PROTOCOL_VIOLATION', `A batch of further jobs: ${wrong}.`));
+      return;
+    }
     const job = this.#find(id, token);
-    if (job === undefined) return;
+    if (job === undefined) {
+      this.#options.outbox.emitAck({ jobId: id, token, batch, refused: 'LEASE_LOST' });
+      return;
+    }
     const stored = (this.#emitting.get(id) ?? Promise.resolve())
       .then(() => this.#options.store.emit(job.wid, [job.ref, token, batch, inputs]))
       .then((reply) => {
@@ -229,7 +302,7 @@ export class Session implements Claimant {
     };
     stored.then(forget, (error: unknown) => {
       forget();
-      this.#options.onError(error);
+      this.#unstored(error);
     });
   }
 
@@ -243,6 +316,18 @@ export class Session implements Claimant {
   #forget(id: string, token: string): void {
     if (this.#held.get(id)?.token === token) this.#held.delete(id);
   }
+}
+
+/** Why these cannot be inputs of jobs; undefined when they can. */
+function mistakeIn(inputs: readonly string[]): string | undefined {
+  if (inputs.length > MAX_EMITTED) return `more than ${MAX_EMITTED} inputs`;
+  const problems: Problem[] = [];
+  for (const [index, input] of inputs.entries()) {
+    json(problems, input, WORKFLOW, 'input', MAX_RESOLVED_INPUT_BYTES);
+    const [problem] = problems;
+    if (problem !== undefined) return `input ${index} ${problem.message}`;
+  }
+  return undefined;
 }
 
 const CANCEL_WORDS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@
  * AgentService: one bidirectional stream per agent.
  *
  * Invariants: the first message is hello, anything else is refused; messages that come before the welcome is out wait
- * for it; when the stream ends, for whatever reason, the session leaves the fleet once.
+ * for it, up to a bound; when the stream ends, for whatever reason, the session leaves the fleet once.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { AgentMessage__Output, CoordinatorMessage__Output } from '../../proto/gen/index.ts';
@@ -19,6 +19,9 @@ export interface AgentServiceParts {
   readonly frame: Frame;
   readonly greeter: Greeter;
 }
+
+/** Messages that may come before the welcome is out. */
+const MAX_EARLY = 1000;
 
 type Stream = ServerDuplexStream<AgentMessage__Output, Plain<CoordinatorMessage__Output>>;
 
@@ -44,10 +47,10 @@ export function agentHandlers({ frame, greeter }: AgentServiceParts): AgentHandl
       };
 
       const greet = async (message: AgentMessage__Output): Promise<void> => {
-        if (!message.hello || message.hello.agentId === '') {
+        if (!message.hello)
           throw new DibsError('PROTOCOL_VIOLATION', 'The first message must be a hello with an agent_id.');
-        }
-        const made = await greeter.greet(newId('session'), message.hello, outbox);
+        const link = { outbox, isOver: () => over, fail: refuse };
+        const made = await greeter.greet(newId('session'), message.hello, link);
         if (over) {
           greeter.leave(made);
           return;
@@ -61,7 +64,9 @@ export function agentHandlers({ frame, greeter }: AgentServiceParts): AgentHandl
         if (over) return;
         try {
           if (session !== undefined) session.receive(message);
-          else if (greeting) early.push(message);
+          else if (greeting && early.length < MAX_EARLY) early.push(message);
+          else if (greeting)
+            throw new DibsError('PROTOCOL_VIOLATION', `More than ${MAX_EARLY} messages before the welcome.`);
           else {
             greeting = true;
             frame.authenticate(stream.metadata);

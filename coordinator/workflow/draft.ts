@@ -1,7 +1,11 @@
 /**
  * A decision under construction: the view with the changes so far applied, and the change to commit.
  *
- * Invariant: `step()` hands out copies made for this decision; the caller's view is never written.
+ * Invariants:
+ * 1. `step()` hands out copies made for this decision; the caller's view is never written.
+ * 2. A step that is closed keeps no job made in the same decision.
+ * 3. A decision makes and cancels `JOBS_PER_DECISION` jobs at most, with `BYTES_PER_DECISION` of input, but for its first.
+ *    Steps whose turn has not come stand behind a cursor in `again`: -2 - index = look at all steps from index on.
  */
 import { EventCode } from '../../sdk/common/events.ts';
 import type { EventType } from '../../sdk/common/events.ts';
@@ -10,6 +14,20 @@ import type { CancelRange, Change, JobSpec, LogEvent, StepChange, WorkflowChange
 import type { DecisionEnv } from './engine.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import type { StepView, WorkflowView } from './view.ts';
+
+/** Jobs one decision makes and cancels at most: a script of some ten milliseconds. */
+export const JOBS_PER_DECISION = 512;
+
+/** Inputs of the jobs one decision makes, bytes; a larger first one still goes. */
+export const BYTES_PER_DECISION = 4 * 1_048_576;
+
+/** Steps asked for at once while looking for those whose turn has come. */
+const STEPS_AT_ONCE = 1024;
+
+/** Where in `dirty` an entry says from which step on to look; undefined = it is a step, or -1 for the workflow. */
+export function cursorOf(entry: number): number | undefined {
+  return entry < -1 ? -2 - entry : undefined;
+}
 
 /** Ends a decision early: it needs outputs or step chunks that were not loaded. */
 export class Missing extends Error {
@@ -50,8 +68,10 @@ export class Draft {
   readonly env: DecisionEnv;
   /** Steps that ended in a way that satisfies dependents, not yet propagated. */
   readonly finished: number[] = [];
-  /** Steps whose work goes on in the next decision. */
-  readonly again: number[] = [];
+  /** Steps that have begun to make jobs and could go on. */
+  readonly emitting: number[] = [];
+  /** Jobs this decision may still make or cancel. */
+  room = JOBS_PER_DECISION;
   openSteps: number;
   okSteps: number;
   closing: number;
@@ -59,7 +79,13 @@ export class Draft {
   endState = 0;
   readonly #steps = new Map<number, StepView>();
   readonly #changes = new Map<number, StepChange>();
-  readonly #jobs: JobSpec[] = [];
+  #jobs: JobSpec[] = [];
+  /** Jobs made in this decision by step. */
+  readonly #made = new Map<number, number>();
+  #bytes = 0;
+  readonly #unfinished = new Set<number>();
+  /** First step whose turn has not come. */
+  #waiting = Infinity;
   readonly #cancels: CancelRange[] = [];
   readonly #events: LogEvent[] = [];
   #workflow: WorkflowChange | false = false;
@@ -87,6 +113,43 @@ export class Draft {
       this.#steps.set(index, step);
     }
     return step;
+  }
+
+  /** As `step`, not for changes; asks for the steps that follow as well. */
+  peek(index: number): Readonly<StepView> {
+    const step = this.#steps.get(index) ?? this.view.steps[index];
+    if (step !== undefined) return step;
+    const holes: number[] = [];
+    const to = Math.min(this.view.stepCount, index + STEPS_AT_ONCE);
+    for (let at = index; at < to; at++) if (this.view.steps[at] === undefined) holes.push(at);
+    throw new Missing([], holes);
+  }
+
+  /** The step's work goes on in the next decision. */
+  goOn(index: number): void {
+    this.#unfinished.add(index);
+  }
+
+  /** The step's turn has not come: there was no room. */
+  wait(index: number): void {
+    this.#waiting = Math.min(this.#waiting, index);
+  }
+
+  /** What the next decision has to look at. */
+  get again(): number[] {
+    if (this.endState !== 0) return [];
+    return this.#waiting === Infinity ? [...this.#unfinished] : [...this.#unfinished, -2 - this.#waiting];
+  }
+
+  /** Takes room for an input; without any, this decision makes no further jobs. */
+  takeBytes(bytes: number): boolean {
+    const taken = this.#bytes + bytes;
+    if (this.#bytes > 0 && taken > BYTES_PER_DECISION) {
+      this.room = 0;
+      return false;
+    }
+    this.#bytes = taken;
+    return true;
   }
 
   /** Asks for every step at once, where the whole workflow is concerned. */
@@ -175,15 +238,30 @@ export class Draft {
       0,
       planned.queueTimeoutMs,
     ];
+    this.#add(spec);
+  }
+
+  #add(spec: JobSpec): void {
     this.#jobs.push(spec);
-    this.step(index).open++;
+    this.#made.set(spec[0], (this.#made.get(spec[0]) ?? 0) + 1);
+    this.step(spec[0]).open++;
+    this.room--;
+  }
+
+  /** Takes back the jobs this decision made for a step. */
+  dropJobs(index: number): void {
+    const made = this.#made.get(index) ?? 0;
+    if (made === 0) return;
+    this.#made.delete(index);
+    this.#jobs = this.#jobs.filter(([step]) => step !== index);
+    this.step(index).open -= made;
   }
 
   /** A replacement job; its input is that of the job it replaces, which the store copies. */
   retry(index: number, slot: number, attempt: number, replaces: number, delayMs: number): void {
     const planned = this.planned(index);
     const cost = planned.cost > 0 ? planned.cost : 0;
-    this.#jobs.push([
+    this.#add([
       index,
       slot,
       planned.queue,
@@ -195,11 +273,11 @@ export class Draft {
       delayMs,
       planned.queueTimeoutMs,
     ]);
-    this.step(index).open++;
   }
 
   cancelJobs(index: number, from: number, to: number, reason: string, unclaimedState: number): void {
     this.#cancels.push([index, from, to, reason, unclaimedState]);
+    this.room -= to - from;
   }
 
   setWorkflow(to: {

@@ -9,17 +9,19 @@
  * 1. Nothing here reads a clock, a store or randomness: `env` brings outputs, costs and jitter.
  * 2. A decision touches the steps with news and their dependents only, unless the whole workflow ends.
  * 3. The same view gives the same decision; a decision applied to a view that moved on is refused by the store.
- * 4. Work per decision is bounded (`EMIT_CHUNK`, `CANCEL_CHUNK`); what is left stands in `again`.
+ * 4. Work per decision is bounded (`JOBS_PER_DECISION`, `BYTES_PER_DECISION`); what is left stands in `again`. News come
+ *    first, then steps whose turn has come, then fan-outs that go on, each of them by `EMIT_CHUNK` jobs.
  */
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { Change } from '../queue/items.ts';
-import { Draft, Missing } from './draft.ts';
+import { Draft, Missing, cursorOf } from './draft.ts';
 import { closeEverything, closeStep, failStep, rollUp } from './fates.ts';
 import type { Plan } from './plan.ts';
 import { outputsRead, stepInputs } from './refs.ts';
+import type { InputFailure } from './refs.ts';
 import type { WorkflowView } from './view.ts';
 
-/** Jobs one decision emits at most. */
+/** Jobs one decision emits of one step at most. */
 export const EMIT_CHUNK = 256;
 
 /** Base and ceiling of the retry backoff, milliseconds. */
@@ -36,13 +38,20 @@ export interface DecisionEnv {
 }
 
 export type Decision =
-  | { readonly kind: 'decided'; readonly change: Change; readonly seen: number[]; readonly endState: number }
+  | {
+      readonly kind: 'decided';
+      readonly change: Change;
+      readonly seen: number[];
+      readonly endState: number;
+      /** Something is left to decide as soon as this is committed. */
+      readonly more: boolean;
+    }
   | { readonly kind: 'missing'; readonly outputs: readonly number[]; readonly steps: readonly number[] };
 
 /** First decision of a workflow: starts every step that needs nothing. */
 export function begin(plan: Plan, view: WorkflowView, env: DecisionEnv): Decision {
   return run(plan, view, env, (draft) => {
-    for (const step of plan.steps) if (step.needs.length === 0) startStep(draft, step.index);
+    startWaiting(draft, 0);
   });
 }
 
@@ -59,6 +68,25 @@ export function decide(plan: Plan, view: WorkflowView, env: DecisionEnv): Decisi
       });
     }
     for (const index of view.dirty) if (index >= 0) visit(draft, index);
+    releaseAll(draft);
+    const cursors = view.dirty.map(cursorOf).filter((from) => from !== undefined);
+    if (cursors.length > 0) startWaiting(draft, Math.min(...cursors));
+    releaseAll(draft);
+    for (const index of draft.emitting) goOn(draft, index);
+  });
+}
+
+/** Ends a workflow that could not be decided: a bug, or an output nobody can handle. */
+export function abandon(plan: Plan, view: WorkflowView, env: DecisionEnv): Decision {
+  return run(plan, view, env, (draft) => {
+    closeEverything(draft, {
+      state: State.failed,
+      reason: 'INTERNAL',
+      message: 'Dibs could not decide what follows; the log of the coordinator says why.',
+      cause: -1,
+    });
+    // What earlier decisions began to close goes on.
+    startWaiting(draft, 0);
   });
 }
 
@@ -66,15 +94,21 @@ function run(plan: Plan, view: WorkflowView, env: DecisionEnv, body: (draft: Dra
   const draft = new Draft(plan, view, env);
   try {
     body(draft);
-    while (draft.finished.length > 0) release(draft, draft.finished.pop() as number);
+    releaseAll(draft);
     rollUp(draft);
   } catch (error) {
     if (error instanceof Missing) return { kind: 'missing', outputs: error.outputs, steps: error.steps };
     throw error;
   }
-  const again = draft.again;
-  const seen = view.dirty.filter((index) => !again.includes(index));
-  return { kind: 'decided', change: draft.change(), seen, endState: draft.endState };
+  const again = new Set(draft.again);
+  const seen = view.dirty.filter((index) => !again.has(index));
+  return {
+    kind: 'decided',
+    change: draft.change(),
+    seen,
+    endState: draft.endState,
+    more: again.size > 0,
+  };
 }
 
 /** A step with news: failures first, then what is left to emit, then success. */
@@ -86,10 +120,14 @@ function visit(draft: Draft, index: number): void {
     return;
   }
   const planned = draft.planned(index);
-  let retried = 0;
+  let seen = 0;
   for (const [ordinal, state, reason, message, attempt, slot, retryable] of step.fails) {
     if (retryable === 1 && attempt <= planned.retries && draft.closing === 0) {
-      retried++;
+      if (draft.room <= 0) {
+        draft.goOn(index);
+        break;
+      }
+      seen++;
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (attempt - 1));
       const delay = Math.max(1, Math.round(ceiling * draft.env.jitter()));
       draft.retry(index, slot, attempt + 1, ordinal, delay);
@@ -98,12 +136,14 @@ function visit(draft: Draft, index: number): void {
       return;
     }
   }
-  if (step.fails.length > 0) draft.alter(index, { failsSeen: step.fails.length });
-  if (step.emitted < step.total) {
-    emit(draft, index, step.emitted);
-    return;
-  }
-  if (step.open + retried === 0 && step.total >= 0) draft.succeed(index);
+  if (seen > 0) draft.alter(index, { failsSeen: seen });
+  if (seen < step.fails.length) return;
+  if (step.emitted < step.total) draft.emitting.push(index);
+  else if (step.open === 0 && step.total >= 0) draft.succeed(index);
+}
+
+function releaseAll(draft: Draft): void {
+  while (draft.finished.length > 0) release(draft, draft.finished.pop() as number);
 }
 
 /** Dependents of a step that is done in a way that satisfies them. */
@@ -116,39 +156,80 @@ function release(draft: Draft, index: number): void {
   }
 }
 
-function startStep(draft: Draft, index: number): void {
-  draft.say('step.ready', index, State.unassigned);
-  emit(draft, index, 0);
+/** Gives every step from `from` on its turn that waits for one, while there is room. */
+function startWaiting(draft: Draft, from: number): void {
+  for (let index = from; index < draft.view.stepCount; index++) {
+    if (draft.room <= 0) {
+      draft.wait(index);
+      return;
+    }
+    const step = draft.peek(index);
+    if (isTerminal(step.state)) continue;
+    if (step.close !== 0) closeStep(draft, index, step.close, step.reason, step.message);
+    else if (step.total < 0 && step.needs === 0 && draft.closing === 0) startStep(draft, index);
+  }
 }
 
-/** Emits the jobs of a step from slot `from` on, at most EMIT_CHUNK of them. */
+function startStep(draft: Draft, index: number): void {
+  const step = draft.step(index);
+  if (step.close !== 0 || step.total >= 0) return;
+  if (draft.room <= 0) draft.wait(index);
+  else emit(draft, index, 0);
+}
+
+/** Further jobs of a step that has begun. */
+function goOn(draft: Draft, index: number): void {
+  const step = draft.step(index);
+  if (isTerminal(step.state) || step.close !== 0) return;
+  if (draft.room <= 0) draft.goOn(index);
+  else emit(draft, index, step.emitted);
+}
+
+/** Makes jobs of a step from slot `from` on: as many as there is room for, at most EMIT_CHUNK. */
 function emit(draft: Draft, index: number, from: number): void {
   const planned = draft.planned(index);
   if (planned.fanOut === null && planned.input.kind === 'literal') {
-    draft.alter(index, { total: 1, emitted: 1 });
+    begun(draft, index, 1);
     draft.newJob(index, 0, '', planned.input.json);
+    draft.alter(index, { emitted: 1 });
     return;
   }
   draft.needOutputs(outputsRead(planned));
   const inputs = stepInputs(draft.plan, index, (source) => draft.output(source), from);
   if (!inputs.ok) {
-    failStep(draft, index, State.failed, inputs.reason, `${inputs.path}: ${inputs.message}`);
+    refuse(draft, index, from, inputs);
     return;
-  }
-  const to = Math.min(inputs.total, from + EMIT_CHUNK);
-  const made: string[] = [];
-  for (let slot = from; slot < to; slot++) {
-    const input = inputs.inputAt(slot);
-    if (!input.ok) {
-      failStep(draft, index, State.failed, input.reason, `${input.path}: ${input.message}`);
-      return;
-    }
-    made.push(input.json);
   }
   // A literal is not kept again with each job: the claim reads it from the plan.
   const literal = planned.input.kind === 'literal';
-  made.forEach((json, offset) => draft.newJob(index, from + offset, literal ? '' : json, json));
-  draft.alter(index, { total: inputs.total, emitted: to });
-  if (to < inputs.total) draft.again.push(index);
+  const to = Math.min(inputs.total, from + Math.min(EMIT_CHUNK, draft.room));
+  let slot = from;
+  for (; slot < to; slot++) {
+    const input = inputs.inputAt(slot);
+    if (!input.ok) {
+      refuse(draft, index, from, input);
+      return;
+    }
+    if (!literal && !draft.takeBytes(Buffer.byteLength(input.json))) break;
+    draft.newJob(index, slot, literal ? '' : input.json, input.json);
+  }
+  if (from === 0 && slot === 0 && inputs.total > 0) {
+    draft.wait(index);
+    return;
+  }
+  if (from === 0) begun(draft, index, inputs.total);
+  draft.alter(index, { emitted: slot });
+  if (slot < inputs.total) draft.goOn(index);
   else if (inputs.total === 0) draft.succeed(index);
+}
+
+function begun(draft: Draft, index: number, total: number): void {
+  draft.say('step.ready', index, State.unassigned);
+  draft.alter(index, { total });
+}
+
+/** An input that cannot be made fails its step. */
+function refuse(draft: Draft, index: number, from: number, why: InputFailure): void {
+  if (from === 0) draft.say('step.ready', index, State.unassigned);
+  failStep(draft, index, State.failed, why.reason, `${why.path}: ${why.message}`);
 }

@@ -9,7 +9,7 @@
  * | cancel, timeout         |                 | canceled           | canceled                   | canceled/expired      |
  *
  * Invariant: a workflow ends only after all its steps did, and a step only after all its jobs did; jobs are cleared
- * away in chunks of CANCEL_CHUNK, so the end of a wide fan-out takes several decisions.
+ * away in chunks of CANCEL_CHUNK while the decision has room, so the end of a wide fan-out takes several decisions.
  */
 import type { EventType } from '../../sdk/common/events.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
@@ -38,14 +38,20 @@ const WORKFLOW_EVENT: Readonly<Record<number, EventType>> = {
 export function closeStep(draft: Draft, index: number, state: number, reason: string, message: string): void {
   const step = draft.step(index);
   if (isTerminal(step.state)) return;
+  draft.dropJobs(index);
   if (step.nextJob > step.closePos && step.open > 0) {
-    const to = Math.min(step.nextJob, step.closePos + CANCEL_CHUNK);
+    if (draft.room <= 0) {
+      draft.alter(index, { close: state, reason, message });
+      draft.wait(index);
+      return;
+    }
+    const to = Math.min(step.nextJob, step.closePos + Math.min(CANCEL_CHUNK, draft.room));
     const jobReason = state === State.failed || state === State.expired ? 'FAIL_FAST' : reason;
     const unclaimed = jobReason === 'FAIL_FAST' ? State.skipped : State.canceled;
     draft.cancelJobs(index, step.closePos, to, jobReason, unclaimed);
     if (to < step.nextJob) {
       draft.alter(index, { close: state, closePos: to, reason, message });
-      draft.again.push(index);
+      draft.goOn(index);
       return;
     }
     draft.alter(index, { closePos: to });
