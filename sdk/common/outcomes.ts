@@ -26,6 +26,7 @@ export const OUTCOME_REASONS = {
   NO_ELIGIBLE_AGENT: 'No connected agent can run it.',
   LEASE_LOST: 'The agent no longer holds the job.',
   REPLACED: 'A retry replaced this attempt.',
+  INTERNAL: 'A bug of Dibs or an output it cannot handle.',
   SHUTDOWN: 'The agent is shutting down.',
 } as const satisfies Record<string, string>;
 

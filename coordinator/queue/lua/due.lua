@@ -1,14 +1,22 @@
 #!lua flags=allow-oom
--- purpose: the due loop's step: lapsed offers, due timers, and workflows whose decision nobody has made
+-- purpose: the due loop's step: lapsed offers, due timers, and workflows to decide: raised here, or waiting for too long
 -- keys: cell meta
 -- args: [tag: string, origin: string, limit: number, undecidedMs: number]
 -- returns: [lapsed: [ref: string, agent: string][], todo: string[], more: number]
 -- edges: scheduled -> unassigned (offer lapsed); unassigned -> expired (queue timeout)
 -- emits: job.released, job.queued
--- idempotent: acts only on what is still due
+-- idempotent: acts only on what is still due; a workflow it names is named again only after waiting once more
 -- use: cell queue facts
 local limit = A[3]
 local lapsed = {}
+local todo, named = {}, {}
+local function name(wid)
+  if not named[wid] then
+    named[wid] = true
+    todo[#todo + 1] = wid
+  end
+end
+
 local list = call('ZRANGEBYSCORE', OFFERS, '-inf', now, 'LIMIT', 0, limit)
 local more = #list == limit and 1 or 0
 for i = 1, #list do
@@ -38,6 +46,7 @@ for i = 1, #list do
     if rec and rec.j[J.state] == ST.unassigned and rec.j[J.hold] == 0 then
       leave_queue(rec)
       fail(rec, ST.expired, 'DEADLINE_EXCEEDED_QUEUED', '', false)
+      name(rec.w.wid)
     end
   elseif kind == 'attempt' then
     local ref, token = string.match(rest, '^(.-)|(.*)$')
@@ -45,16 +54,30 @@ for i = 1, #list do
     if held(rec, token) == 'ok' then
       told[#told + 1] = {ref, token, rec.j[J.agent], 'deadline'}
       fail(rec, ST.expired, 'DEADLINE_EXCEEDED_RUNNING', '', true)
+      name(rec.w.wid)
     end
   elseif kind == 'expire' then
     local w = load_work(rest)
     if w and not terminal(w.h[H.state]) and w.h[H.cancel] == 0 then
       w.h[H.cancel] = 2
       need_decision(w, -1)
+      name(w.wid)
     end
   end
 end
 flush_queue(A[2])
 flush(A[1], A[2])
-local todo = call('ZRANGEBYSCORE', TODO, '-inf', now - A[4], 'LIMIT', 0, limit)
+-- Whoever is named goes to the end of the line, so that workflows nobody can decide never hide the others.
+list = call('ZRANGEBYSCORE', TODO, '-inf', now - A[4], 'LIMIT', 0, limit)
+if #list == limit then more = 1 end
+for i = 1, #list do
+  local wid = list[i]
+  local w = load_work(wid)
+  if not w or terminal(w.h[H.state]) or w.h[H.dirty] == '' then
+    call('ZREM', TODO, wid)
+  else
+    call('ZADD', TODO, now, wid)
+    name(wid)
+  end
+end
 return pack({lapsed, todo, more})

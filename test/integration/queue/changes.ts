@@ -6,6 +6,7 @@ import type {
   CompleteItem,
   JobSpec,
   LogEvent,
+  SoloItem,
   StepChange,
   SubmitItem,
   WorkflowChange,
@@ -199,4 +200,23 @@ export function endOfAll(): Change {
     steps: [step(0, { state: State.succeeded })],
     events: [event('step.succeeded', 0, State.succeeded), event('workflow.succeeded', -1, State.succeeded)],
   });
+}
+
+/** A workflow that is one plain job, to submit as a solo record; its plan beside it. */
+export interface Solo {
+  readonly item: SoloItem;
+  readonly plan: Buffer;
+}
+
+export function solo(wid: string, options: FlowOptions = {}): Solo {
+  const {
+    tenant = 'acme',
+    weight = 1000,
+    watch = '',
+    queue = 'q',
+    band = 1,
+    cost = 1,
+    plan = ['plan', wid],
+  } = options;
+  return { item: [wid, tenant, weight, `r-${wid}`, 0, watch, queue, band, cost], plan: pack(plan) };
 }

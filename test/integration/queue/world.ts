@@ -29,7 +29,7 @@ import { readChunk, readHead } from '../../../coordinator/workflow/view.ts';
 import type { StepView, WorkflowView } from '../../../coordinator/workflow/view.ts';
 import { EVENT_TYPES } from '../../../sdk/common/events.ts';
 import { until } from '../../support/until.ts';
-import type { Flow } from './changes.ts';
+import type { Flow, Solo } from './changes.ts';
 
 /** ScriptRunner, or one with patched sources. */
 export interface Caller {
@@ -130,6 +130,12 @@ export class World {
     });
     const classes = flows.flatMap((flow) => flow.classes);
     return this.scripts.call('submit', this.cell, [this.nextTag(), this.origin, items, classes], blobs);
+  }
+
+  submitSolos(...solos: Solo[]): Promise<SubmitReply[]> {
+    const blobs = solos.map(({ plan }) => plan);
+    const items = solos.map(({ item }, index) => item.with(4, index + 2) as typeof item);
+    return this.scripts.call('submit', this.cell, [this.nextTag(), this.origin, [], [], [], items], blobs);
   }
 
   async claim(
@@ -324,12 +330,14 @@ export function expectSame(found: unknown, expected: unknown, what: string): voi
 
 /**
  * What may change by a repeated call: `wasted` counts every refused result; `sweptAt` and `graceUntil` say when; leases,
- * and the places of idle coordinators, move with the clock.
+ * the places of idle coordinators, and those of workflows to decide (named, they go to the end of the line), move with the
+ * clock.
  */
 export function settled(dump: Dump, cell: Cell): Dump {
   const kept: Dump = new Map();
   for (const [name, content] of dump) {
-    const timed = name === keys.leases(cell) || name.startsWith(keys.idle(cell, ''));
+    const timed =
+      name === keys.leases(cell) || name === keys.todo(cell) || name.startsWith(keys.idle(cell, ''));
     const entries = [...content].filter(
       ([field]) => name !== keys.meta(cell) || !['wasted', 'sweptAt', 'graceUntil'].includes(field),
     );

@@ -16,6 +16,7 @@ import type {
   LogEvent,
   ProgressItem,
   ReleaseItem,
+  SoloItem,
   StepChange,
   SubmitItem,
   Told,
@@ -24,6 +25,7 @@ import type {
 import { EventCode } from '../../../../sdk/common/events.ts';
 import type { EventType } from '../../../../sdk/common/events.ts';
 import { State, isTerminal } from '../../../../sdk/common/states.ts';
+import { endOfAll } from '../changes.ts';
 import type { Claimed } from '../world.ts';
 
 const BAND = 2 ** 50;
@@ -84,6 +86,8 @@ export interface ModelWork {
   readonly requestId: string;
   readonly steps: ModelStep[];
   readonly events: LogEvent[];
+  /** On the plain way: its success ends it without a decision. */
+  solo: boolean;
   ver: number;
   facts: number;
   state: number;
@@ -124,7 +128,10 @@ export class Model {
   handle(name: string, args: readonly unknown[]): unknown {
     switch (name) {
       case 'submit':
-        return (args[2] as SubmitItem[]).map((item) => this.#submit(item));
+        return [
+          ...(args[2] as SubmitItem[]).map((item) => this.#submit(item)),
+          ...((args[5] as SoloItem[] | undefined) ?? []).map((item) => this.#submitSolo(item)),
+        ];
       case 'claim':
         return this.#claim(args[1] as string, args[2] as number, args[3] as string, args[6] as ClaimAsk[]);
       case 'accept':
@@ -177,6 +184,7 @@ export class Model {
       requestId,
       steps: steps.map((needs) => freshStep(needs)),
       events: [[EventCode['workflow.created'], -1, -1, State.unassigned]],
+      solo: false,
       ver: 0,
       facts: 0,
       state: State.unassigned,
@@ -194,6 +202,21 @@ export class Model {
     this.#apply(work, change as Change, []);
     if (expireMs > 0 && !isTerminal(work.state)) this.timers.set(`expire|${wid}`, false);
     return ['created', work.events.length];
+  }
+
+  #submitSolo([wid, tenant, weight, requestId, plan, watch, queue, band, cost]: SoloItem): unknown {
+    if (this.works.has(wid)) return ['exists', 0];
+    const change: Change = [
+      false,
+      [[0, 0, -1, 1, 1, '', '', -1, -1, 0]],
+      [[0, 0, queue, band, cost, '', 1, -1, 0, 0]],
+      [],
+      [[EventCode['step.ready'], 0, -1, State.unassigned]],
+      [],
+    ];
+    const reply = this.#submit([wid, tenant, weight, requestId, plan, [0], watch, change, 0]);
+    (this.works.get(wid) as ModelWork).solo = true;
+    return reply;
   }
 
   // ── claims ──
@@ -302,7 +325,10 @@ export class Model {
 
   #ifHeld(ref: string, token: string, then: (job: ModelJob) => void): Reply {
     const live = this.#held(ref, token);
-    if (live === 'ok') then(this.#job(ref));
+    if (live === 'ok') {
+      this.#job(ref).work.solo = false;
+      then(this.#job(ref));
+    }
     return live;
   }
 
@@ -346,6 +372,14 @@ export class Model {
     if (live !== 'ok') return [live, 0, 0, this.jobs.get(ref)?.work.state ?? 0];
     const job = this.#job(ref);
     const { work } = job;
+    if (work.solo && state === State.succeeded) {
+      this.#start(job);
+      job.runMs = runMs;
+      this.#finish(job, state, output, '', '');
+      this.#apply(work, endOfAll(), []);
+      return ['ok', 1, 0, work.state];
+    }
+    work.solo = false;
     const ahead = change !== false && work.ver === ver && work.facts === facts && state === State.succeeded;
     this.#start(job);
     job.runMs = runMs;
@@ -373,6 +407,7 @@ export class Model {
     if (batch <= job.emitBatch) reply = 'done';
     else {
       job.emitBatch = batch;
+      job.work.solo = false;
       const step = job.work.steps[job.step] as ModelStep;
       const first = step.total;
       step.total += inputs.length;
@@ -415,6 +450,7 @@ export class Model {
   }
 
   #requeue(job: ModelJob, event: EventType, reason: string): void {
+    job.work.solo = false;
     this.#drop(job);
     job.token = '';
     job.state = State.unassigned;
@@ -462,6 +498,7 @@ export class Model {
     const work = this.works.get(wid);
     if (work === undefined) return ['gone', 0, 0];
     if (work.ver !== ver) return ['conflict', 1, work.state];
+    work.solo = false;
     this.#apply(work, change, told);
     return ['ok', this.#settle(work, seen, facts) ? 0 : 1, work.state];
   }
@@ -471,6 +508,7 @@ export class Model {
     if (work === undefined || work.tenant !== tenant) return ['gone', 0];
     if (isTerminal(work.state)) return ['terminal', work.state];
     if (work.cancel === 0) {
+      work.solo = false;
       work.cancel = 1;
       work.cancelMessage = message;
       this.#needDecision(work, -1);

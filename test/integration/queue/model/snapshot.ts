@@ -3,6 +3,8 @@
  */
 import { expect } from 'vitest';
 import { keys } from '../../../../coordinator/queue/keys.ts';
+import { readSoloRecord } from '../../../../coordinator/queue/records.ts';
+import { isSolo, soloJob } from '../../../../coordinator/queue/solo.ts';
 import type { Cell } from '../../../../coordinator/queue/keys.ts';
 import { readHead } from '../../../../coordinator/workflow/view.ts';
 import { EventCode, isTerminalEvent } from '../../../../sdk/common/events.ts';
@@ -42,8 +44,11 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
     if (name.startsWith('w:')) {
       for (const [field, value] of content) {
         const bytes = Buffer.from(value, 'latin1');
-        if (/^[0-9a-z]{26}$/.test(field)) works[field] = workOf(bytes, logIn(dump, cell, field));
-        else if (field.includes('-')) jobs[field] = jobOf(bytes);
+        if (/^[0-9a-z]{26}$/.test(field)) {
+          works[field] = workOf(bytes, isSolo(bytes) ? soloLog(bytes) : logIn(dump, cell, field));
+          if (isSolo(bytes)) jobs[`${field}-0-0`] = soloJobOf(bytes, field);
+        }
+        if (field.includes('-')) jobs[field] = jobOf(bytes);
       }
     } else if (name.startsWith('q:') || name.startsWith('p:')) {
       queues[name] = ordered([...content].map(([member, score]) => [member, Number(score)] as const));
@@ -109,9 +114,48 @@ function jobOf(bytes: Buffer): Fields {
   return { ...rest, queue, started: startedAt > 0 };
 }
 
+/** What a solo record stands for: the events its way implies, … */
+function soloLog(bytes: Buffer): SaidEvent[] {
+  const { state, agent, created, claimed, ended } = readSoloRecord(bytes);
+  const { unassigned, scheduled, processing, succeeded } = State;
+  const said: [string, string, number, number, number, ...string[]][] = [
+    [created, 'workflow.created', -1, -1, unassigned],
+    [created, 'step.ready', 0, -1, unassigned],
+    [created, 'job.queued', 0, 0, unassigned],
+  ];
+  if (state !== unassigned) said.push([claimed, 'job.claimed', 0, 0, scheduled, agent]);
+  if (state === succeeded) {
+    said.push(
+      [ended, 'workflow.started', -1, -1, processing],
+      [ended, 'step.started', 0, -1, processing],
+      [ended, 'job.started', 0, 0, processing],
+      [ended, 'job.succeeded', 0, 0, succeeded, agent],
+      [ended, 'step.succeeded', 0, -1, succeeded],
+      [ended, 'workflow.succeeded', -1, -1, succeeded],
+    );
+  }
+  return said.map(([tag, type, step, ordinal, at, ...rest], index) => ({
+    sequence: index + 1,
+    tag,
+    type,
+    step,
+    ordinal,
+    state: at,
+    rest,
+  }));
+}
+
+/** … and a job. */
+function soloJobOf(bytes: Buffer, wid: string): Fields {
+  const { queuedAt: _queued, startedAt, completedAt, ...rest } = soloJob(bytes, wid);
+  const { score, token, runMs } = readSoloRecord(bytes);
+  expect(completedAt > 0).toBe(isTerminal(rest.state));
+  return { ...rest, score, token, runMs, emitBatch: 0, input: '', agents: '', started: startedAt > 0 };
+}
+
 export function snapshotOfModel(model: Model): Snapshot {
   const works: Record<string, Fields> = {};
-  for (const [wid, { wid: _, weight: _weight, ...work }] of model.works)
+  for (const [wid, { wid: _, weight: _weight, solo: _solo, ...work }] of model.works)
     works[wid] = {
       ...work,
       stepCount: work.steps.length,

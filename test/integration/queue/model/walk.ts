@@ -9,7 +9,7 @@ import type { ScriptName, Scripts } from '../../../../coordinator/queue/gen/scri
 import type { Change, ClaimAsk, CompleteItem, JobSpec } from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State, isTerminal } from '../../../../sdk/common/states.ts';
-import { change, ending, event, failure, flow, job, step, success } from '../changes.ts';
+import { change, ending, event, failure, flow, job, solo, step, success } from '../changes.ts';
 import { LEASE_MS, OFFER_MS, expectSame, readClaim, settled } from '../world.ts';
 import type { Claimed, World } from '../world.ts';
 import { Model } from './model.ts';
@@ -181,6 +181,21 @@ export class Walk {
         queueTimeoutMs: c % 4 === 0 ? LATER : 0,
       }),
     );
+    if (c % 3 === 0) {
+      const made = solo(wid, {
+        queue: QUEUES[b % 3] as string,
+        band: b % 2 === 0 ? c % 3 : a % 3,
+        cost: 1 + (a % 5) / 2,
+        tenant: TENANTS[a % 2] as string,
+        weight: 1000 * (1 + (a % 2)),
+      });
+      made.item[4] = 2;
+      return this.#remembered(
+        'submit',
+        [this.#world.nextTag(), this.#origin(a), [], [], [], [made.item]],
+        [made.plan],
+      );
+    }
     const made = flow(wid, {
       steps: b % 2 === 0 ? [0] : [0, 1],
       jobs,
