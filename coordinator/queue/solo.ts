@@ -13,9 +13,12 @@ export function isSolo(bytes: Buffer): boolean {
   return bytes[0] === SOLO_MARK;
 }
 
+/** Events in the log of a solo record that has ended. */
+export const SOLO_EVENTS = 10;
+
 /** Events its log holds by its state. */
 function sequenceOf(solo: SoloRecord): number {
-  if (solo.state === State.succeeded) return 10;
+  if (solo.state === State.succeeded) return SOLO_EVENTS;
   return solo.state === State.unassigned ? 3 : 4;
 }
 

@@ -6,6 +6,7 @@
  */
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { HeldJob } from '../agents/held-jobs.ts';
+import { SOLO_EVENTS } from '../queue/solo.ts';
 import type { Store } from '../queue/store.ts';
 import { resultStep } from './reader.ts';
 import type { LoadedWorkflow, Reader } from './reader.ts';
@@ -74,7 +75,9 @@ export class Results {
     this.#waiting.delete(wid);
     const step = resultStep(only.name, state, output);
     const resultJson = `{"steps":[${step}],"succeeded":1,"failed":0,"total":1}`;
-    for (const { done } of list) done({ wid, state, reason: '', message: '', resultJson, sequence: 0 });
+    // Decided without a view: a solo record.
+    const sequence = job.view === undefined ? SOLO_EVENTS : 0;
+    for (const { done } of list) done({ wid, state, reason: '', message: '', resultJson, sequence });
   }
 
   /** For a workflow this coordinator did not create with a watch: signs up, then looks whether it has ended already. */

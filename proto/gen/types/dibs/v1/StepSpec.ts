@@ -19,7 +19,8 @@ export interface StepSpec {
    */
   'name'?: (string);
   /**
-   * JSON value; {"$ref": ...} and {{...}} inside are resolved before the step starts. Empty = {}.
+   * JSON value; {"$ref": ...} and {{...}} inside are resolved before the step starts. Empty = the outputs of
+   * depends_on by name, or {} where there are none.
    */
   'inputJson'?: (string);
   /**
@@ -70,7 +71,8 @@ export interface StepSpec__Output {
    */
   'name': (string);
   /**
-   * JSON value; {"$ref": ...} and {{...}} inside are resolved before the step starts. Empty = {}.
+   * JSON value; {"$ref": ...} and {{...}} inside are resolved before the step starts. Empty = the outputs of
+   * depends_on by name, or {} where there are none.
    */
   'inputJson': (string);
   /**

@@ -15,7 +15,7 @@ export interface TerminalResult {
    */
   'resultJson'?: (string);
   /**
-   * Sequence number of the terminal event.
+   * Sequence number of the terminal event; 0 where it was not looked up.
    */
   'sequence'?: (number | string | Long);
 }
@@ -30,7 +30,7 @@ export interface TerminalResult__Output {
    */
   'resultJson': (string);
   /**
-   * Sequence number of the terminal event.
+   * Sequence number of the terminal event; 0 where it was not looked up.
    */
   'sequence': (number);
 }
