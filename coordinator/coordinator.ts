@@ -124,7 +124,9 @@ class RunningCoordinator implements Coordinator {
     const classes = new Classes(redis, namespace, cells);
     await Promise.all([classes.refresh(), classes.refreshTypes()]);
     const costs = new Costs((type) => classes.formulaOf(type));
+    const plans = new PlanCache();
     const shell = new Shell({
+      plans,
       cost: (type, inputJson) => costs.ofText(type, inputJson),
       store,
       reads,
@@ -143,8 +145,14 @@ class RunningCoordinator implements Coordinator {
     const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
     const results = new Results({ store, reader, now, onError });
     const news = new News();
-    const plans = new PlanCache();
-    const intake = new Intake({ store, reads, classes, plans, costOf: (type, input) => costs.of(type, input) });
+    const intake = new Intake({
+      store,
+      reads,
+      classes,
+      plans,
+      costOf: (type, input) => costs.of(type, input),
+      onMore: (wid) => void shell.settle(wid),
+    });
     const listing = new Listing({ store, reader, now });
     const stats = new QueueStats({ redis, cells, classes, reads, now });
 

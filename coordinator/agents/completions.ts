@@ -62,7 +62,9 @@ export class Completions {
       ([live, decided, todo, state]) => {
         done(live === 'lost' ? 'LEASE_LOST' : '');
         if (live === 'lost') return;
-        if (todo === 1) void shell.settle(job.wid);
+        // A decision's own limits may have left some of it to the next one.
+        const more = item[11] !== false && item[11][5].length > 0;
+        if (todo === 1 || (decided === 1 && more)) void shell.settle(job.wid);
         else if (decided === 1 && isTerminal(state)) this.#options.onEnded(job.wid, state, job, item[3]);
       },
       failed,

@@ -17,6 +17,4 @@ export interface HeldJob {
   readonly view: WorkflowView | undefined;
   /** Server's time of the last progress that was stored, milliseconds; 0 = none. */
   progressAt: number;
-  /** Server's time of its last sign of life, milliseconds. */
-  seenAt: number;
 }

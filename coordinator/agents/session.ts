@@ -64,6 +64,8 @@ export class Session implements Claimant {
   ended = false;
   readonly #options: SessionOptions;
   readonly #held = new Map<string, HeldJob>();
+  /** Server's time of the last word on each held job, milliseconds. */
+  readonly #heardAt = new Map<string, number>();
   /** Jobs with further jobs on their way into the store: their completion must come after. */
   readonly #emitting = new Map<string, Promise<unknown>>();
 
@@ -94,6 +96,7 @@ export class Session implements Claimant {
           job === undefined ? 'lost' : await this.#options.store.accept(job.wid, [job.ref, token, -1, 0]);
         if (reply === 'ok' && job !== undefined) {
           this.#held.set(id, job);
+          this.#heardAt.set(id, this.#options.now());
           confirmed.push(id);
         } else if (reply === 'lost') lost.push(id);
         else confirmed.push(id);
@@ -112,7 +115,8 @@ export class Session implements Claimant {
       return;
     }
     const id = jobId(ref);
-    this.#held.set(id, { ref, token, wid, step, plan, view, progressAt: 0, seenAt: this.#options.now() });
+    this.#held.set(id, { ref, token, wid, step, plan, view, progressAt: 0 });
+    this.#heardAt.set(id, this.#options.now());
     this.#options.outbox.offer({
       jobId: id,
       token,
@@ -203,7 +207,11 @@ export class Session implements Claimant {
   /** Offers that lapsed unseen by the agent, and jobs it no longer knows. */
   #dropSilent(): void {
     const since = this.#options.now() - this.#options.silentMs;
-    for (const [id, job] of this.#held) if (job.seenAt < since) this.#held.delete(id);
+    for (const [id, at] of this.#heardAt) {
+      if (at >= since) continue;
+      this.#held.delete(id);
+      this.#heardAt.delete(id);
+    }
   }
 
   /** Undefined for what can be no job; whether it is this agent's, the store says. */
@@ -221,7 +229,6 @@ export class Session implements Claimant {
       plan: undefined,
       view: undefined,
       progressAt: 0,
-      seenAt: this.#options.now(),
     };
   }
 
@@ -250,7 +257,7 @@ export class Session implements Claimant {
       this.#answer('lost', id, token);
       return;
     }
-    job.seenAt = this.#options.now();
+    if (this.#held.has(id)) this.#heardAt.set(id, this.#options.now());
     const timeoutMs = job.plan?.steps[job.step]?.timeoutMs ?? 0;
     this.#options.store
       .accept(job.wid, [job.ref, token, startedAgeMs, timeoutMs])
@@ -314,7 +321,9 @@ export class Session implements Claimant {
   }
 
   #forget(id: string, token: string): void {
-    if (this.#held.get(id)?.token === token) this.#held.delete(id);
+    if (this.#held.get(id)?.token !== token) return;
+    this.#held.delete(id);
+    this.#heardAt.delete(id);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * Invariant: idempotent and safe beside other coordinators' loops; each acts only on what is still due.
  */
+import { sleep, systemClock } from '../../runtime/clock.ts';
 import { Loop } from '../../runtime/loop.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
@@ -10,6 +11,8 @@ import type { Shell } from '../workflow/shell.ts';
 
 /** Facts older than this without a decision are taken up here, milliseconds. */
 const UNDECIDED_MS = 2000;
+/** A workflow whose decisions take longer holds up nobody else, milliseconds. */
+const PATIENCE_MS = 1000;
 
 export interface DueLoopOptions {
   readonly cell: Cell;
@@ -31,7 +34,10 @@ export function dueLoop({ cell, store, shell, intervalMs, onRequeued, onError }:
       while (more && !signal.aborted) {
         const [lapsed, todo, left] = await store.due(cell, UNDECIDED_MS);
         if (lapsed.length > 0) onRequeued(cell);
-        await Promise.all(todo.map((wid) => shell.settle(wid)));
+        if (todo.length > 0) {
+          const settled = Promise.all(todo.map((wid) => shell.settle(wid)));
+          await Promise.race([settled, sleep(systemClock, PATIENCE_MS)]);
+        }
         more = left === 1;
       }
     },

@@ -39,6 +39,8 @@ export interface IntakeOptions {
   readonly reads: Reads;
   readonly classes: Classes;
   readonly plans: PlanCache;
+  /** A workflow was stored whose first decision is not all of its beginning. */
+  readonly onMore?: (wid: string) => void;
   /** Cost of a job by the executor's formula. */
   readonly costOf: (type: string, input: Json) => number;
 }
@@ -86,13 +88,14 @@ export class Intake {
     const { store, classes, plans } = this.#options;
     const id = requestId === '' ? randomUUID() : requestId;
     const wid = this.widOf(tenant, id);
-    const submission = this.#submission(tenant, id, wid, plan, watch);
+    const { submission, more } = this.#submission(tenant, id, wid, plan, watch);
     plans.put(wid, plan);
     store.submit(
       wid,
       submission,
       ([status]) => {
         for (const [name] of submission.classes) classes.registered(store.cellOf(wid), name);
+        if (status === 'created' && more) this.#options.onMore?.(wid);
         if (status === 'created') done({ wid, requestId: id, plan, duplicate: false });
         else this.#repeated(tenant, id, wid, plan, submission.plan).then(done, failed);
       },
@@ -105,7 +108,14 @@ export class Intake {
     return compileWorkflow(spec ?? {}, { knownTypes: classes.types, costOf });
   }
 
-  #submission(tenant: string, requestId: string, wid: string, plan: Plan, watch: boolean): Submission {
+  /** `more`: the first decision could not do all there is to begin. */
+  #submission(
+    tenant: string,
+    requestId: string,
+    wid: string,
+    plan: Plan,
+    watch: boolean,
+  ): { submission: Submission; more: boolean } {
     const { store, classes } = this.#options;
     const cell = store.cellOf(wid);
     const fresh: [string, string][] = [];
@@ -119,7 +129,7 @@ export class Intake {
     const only = plan.steps.length === 1 ? plan.steps[0] : undefined;
     if (only !== undefined && isPlain(plan, only)) {
       const item: SoloItem = [wid, tenant, WEIGHT, requestId, 0, origin, only.queue, only.band, only.cost];
-      return { ...common, item, solo: true };
+      return { submission: { ...common, item, solo: true }, more: false };
     }
     const needs = plan.steps.map((step) => step.needs.length);
     const decision = begin(plan, freshView(needs, tenant), {
@@ -140,7 +150,7 @@ export class Intake {
       decision.change,
       plan.timeoutMs,
     ];
-    return { ...common, item, solo: false };
+    return { submission: { ...common, item, solo: false }, more: decision.more };
   }
 
   async #repeated(

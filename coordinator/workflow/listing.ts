@@ -152,8 +152,7 @@ function parseToken(token: string, cells: number, today: number): Position {
     const [day, next] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, (number | null)[]];
     const sound = (index: number | null): boolean => index === null || Number.isInteger(index);
     const known = Number.isInteger(day) && day >= 0 && day <= today;
-    if (known && Array.isArray(next) && next.length === cells && next.every(sound))
-      return { day, next };
+    if (known && Array.isArray(next) && next.length === cells && next.every(sound)) return { day, next };
   } catch {
     // Falls through to the refusal.
   }

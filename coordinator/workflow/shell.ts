@@ -7,22 +7,26 @@
  *    is read again.
  * 2. Any coordinator may settle any workflow at any time; the `todo` set repairs what a crash left.
  * 3. `speculate` decides ahead from the view a claim brought; it never loads anything.
+ * 4. A workflow whose decision throws ends as INTERNAL; what the store throws ends nothing.
  */
-import { isTerminal } from '../../sdk/common/states.ts';
+import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { Change } from '../queue/items.ts';
 import { STEPS_PER_CHUNK } from '../queue/records.ts';
 import type { Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
-import { decide } from './engine.ts';
-import type { DecisionEnv } from './engine.ts';
+import { abandon, decide } from './engine.ts';
+import type { Decision, DecisionEnv } from './engine.ts';
 import { stepOutput } from './outputs.ts';
-import { unpackPlan } from './plan-codec.ts';
+import type { JobOutput } from './outputs.ts';
+import { PlanCache } from './plan-cache.ts';
 import type { Plan } from './plan.ts';
 import { addChunk, readHead } from './view.ts';
 import type { WorkflowView } from './view.ts';
 
 /** Conflicts in a row after which the due loop takes over. */
 const MAX_CONFLICTS = 20;
+/** Steps loaded before they are asked for. */
+const MAX_AHEAD = 1024;
 
 /** What `speculate` adds to a completion. */
 export interface AheadDecision {
@@ -30,11 +34,15 @@ export interface AheadDecision {
   readonly facts: number;
   readonly change: Change;
   readonly seen: number[];
+  /** Something is left to decide once this is committed: call `settle`. */
+  readonly more: boolean;
 }
 
 export interface ShellOptions {
   readonly store: Store;
   readonly reads: Reads;
+  /** The coordinator's; without one the shell has its own. */
+  readonly plans?: PlanCache;
   /** Cost of a job where the consumer gave none. */
   readonly cost: (type: string, inputJson: string) => number;
   /** 0 to 1. */
@@ -48,6 +56,7 @@ export class Shell {
   onEnded: (wid: string) => void = () => {};
   readonly #store: Store;
   readonly #reads: Reads;
+  readonly #plans: PlanCache;
   readonly #cost: (type: string, inputJson: string) => number;
   readonly #random: () => number;
   readonly #onError: (error: unknown, wid: string) => void;
@@ -57,6 +66,7 @@ export class Shell {
   constructor(options: ShellOptions) {
     this.#store = options.store;
     this.#reads = options.reads;
+    this.#plans = options.plans ?? new PlanCache();
     this.#cost = options.cost;
     this.#random = options.random;
     this.#onError = options.onError;
@@ -88,13 +98,18 @@ export class Shell {
 
   async #settleOnce(wid: string): Promise<void> {
     const cell = this.#store.cellOf(wid);
-    let plan: Plan | undefined;
     const outputs = new Map<number, string>();
     for (let conflicts = 0; conflicts < MAX_CONFLICTS;) {
-      const loaded = await this.#reads.headAndPlan(cell, wid);
-      if (loaded === undefined) return;
-      plan ??= unpackPlan(loaded.plan);
-      const view = readHead(loaded.head);
+      let plan = this.#plans.find(wid);
+      let head: Buffer | undefined;
+      if (plan === undefined) {
+        const loaded = await this.#reads.headAndPlan(cell, wid);
+        if (loaded === undefined) return;
+        plan = this.#plans.get(wid, loaded.plan);
+        head = loaded.head;
+      } else head = await this.#reads.head(cell, wid);
+      if (head === undefined) return;
+      const view = readHead(head);
       if (isTerminal(view.state) || view.dirty.length === 0) return;
       const decision = await this.#decide(wid, plan, view, outputs);
       const [status, left, state] = await this.#store.decide(wid, [
@@ -116,26 +131,46 @@ export class Shell {
   }
 
   async #decide(wid: string, plan: Plan, view: WorkflowView, outputs: Map<number, string>) {
-    const cell = this.#store.cellOf(wid);
     const env = this.#env((step) => outputs.get(step));
+    await this.#loadChunks(wid, view, nextSteps(plan, view));
+    let how = decide;
+    const attempt = (run: () => Decision): Decision => {
+      try {
+        return run();
+      } catch (error) {
+        if (how === abandon) throw error;
+        this.#onError(error, wid);
+        how = abandon;
+        return how(plan, view, env);
+      }
+    };
     for (;;) {
-      const decision = decide(plan, view, env);
+      let decision = attempt(() => how(plan, view, env));
       if (decision.kind === 'decided') return decision;
-      const chunks = [...new Set(decision.steps.map((step) => Math.floor(step / STEPS_PER_CHUNK)))];
-      for (const [number, packed] of await this.#reads.chunks(cell, wid, chunks))
-        addChunk(view, number, packed);
+      await this.#loadChunks(wid, view, decision.steps);
       for (const step of decision.outputs) {
-        outputs.set(step, await this.output(wid, plan, view, step));
+        const jobs = await this.#jobsOf(wid, view, step);
+        decision = attempt(() => {
+          outputs.set(step, outputOf(plan, view, step, jobs));
+          return decision;
+        });
       }
     }
   }
 
-  /** Output of a finished step as JSON text; its chunk must be in the view. */
-  async output(wid: string, plan: Plan, view: WorkflowView, step: number): Promise<string> {
+  async #loadChunks(wid: string, view: WorkflowView, steps: readonly number[]): Promise<void> {
+    const holes = steps.filter((step) => view.steps[step] === undefined);
+    if (holes.length === 0) return;
+    const chunks = [...new Set(holes.map((step) => Math.floor(step / STEPS_PER_CHUNK)))];
+    const found = await this.#reads.chunks(this.#store.cellOf(wid), wid, chunks);
+    if (found.size < chunks.length) throw new Error('Steps of a workflow are missing in the store.');
+    for (const [number, packed] of found) addChunk(view, number, packed);
+  }
+
+  async #jobsOf(wid: string, view: WorkflowView, step: number) {
     const state = view.steps[step];
-    if (state === undefined || state.total === 0) return '{"items":[]}';
-    const jobs = await this.#reads.jobs(this.#store.cellOf(wid), wid, step, 0, state.nextJob);
-    return stepOutput(jobs, state.total, plan.steps[step]?.fanOut !== null);
+    if (state === undefined || state.total === 0) return [];
+    return this.#reads.jobs(this.#store.cellOf(wid), wid, step, 0, state.nextJob);
   }
 
   /**
@@ -146,16 +181,45 @@ export class Shell {
     const seen = view.steps[step];
     if (seen?.open !== 1 || seen.emitted !== seen.total || seen.fails.length > 0) return undefined;
     const steps = view.steps.slice();
-    steps[step] = { ...seen, open: 0, ok: seen.ok + 1, state: 4 };
+    steps[step] = { ...seen, open: 0, ok: seen.ok + 1, state: State.processing };
     const dirty = view.dirty.includes(step) ? view.dirty : [...view.dirty, step];
     const whole = seen.total === 1 && plan.steps[step]?.fanOut === null;
     const env = this.#env((index) => (index === step && whole ? outputJson : undefined));
-    const decision = decide(plan, { ...view, steps, dirty }, env);
+    let decision: Decision;
+    try {
+      decision = decide(plan, { ...view, steps, dirty }, env);
+    } catch {
+      // The fact alone goes to the store; settling it will say what is wrong.
+      return undefined;
+    }
     if (decision.kind !== 'decided') return undefined;
-    return { version: view.version, facts: view.facts, change: decision.change, seen: decision.seen };
+    const { change, seen: done, more } = decision;
+    return { version: view.version, facts: view.facts, change, seen: done, more };
   }
 
   #env(output: (step: number) => string | undefined): DecisionEnv {
     return { output, cost: this.#cost, jitter: this.#random };
   }
+}
+
+/** Steps a decision will look at, as far as its news tell. */
+function nextSteps(plan: Plan, view: WorkflowView): number[] {
+  const next: number[] = [];
+  for (const index of view.dirty) {
+    if (index < 0) continue;
+    next.push(index, ...(plan.steps[index]?.dependents ?? []));
+    if (next.length > MAX_AHEAD) break;
+  }
+  return next;
+}
+
+/** Output of a finished step as JSON text. */
+function outputOf(
+  plan: Plan,
+  view: WorkflowView,
+  step: number,
+  jobs: readonly (JobOutput | undefined)[],
+): string {
+  const total = view.steps[step]?.total ?? 0;
+  return total === 0 ? '{"items":[]}' : stepOutput(jobs, total, plan.steps[step]?.fanOut !== null);
 }

@@ -10,6 +10,8 @@ const shape = fc.record({
       needs: fc.array(fc.nat(), { maxLength: 3 }),
       jobs: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined }),
       retries: fc.integer({ min: 0, max: 2 }),
+      /** Its input refers to what no output has. */
+      unresolved: fc.boolean(),
     }),
     { minLength: 1, maxLength: 8 },
   ),
@@ -18,6 +20,8 @@ const shape = fc.record({
     fc.record({
       which: fc.nat(),
       how: fc.constantFrom('ok', 'ok', 'ok', 'fail', 'retry', 'expire', 'claim'),
+      /** One decision sees this and the next one. */
+      joined: fc.boolean(),
     }),
     {
       maxLength: 60,
@@ -32,9 +36,12 @@ test('whatever happens to the jobs, every workflow ends once, and no step begins
       const run = new EngineWorld({
         allowUnknownTypes: true,
         failMode,
-        steps: steps.map(({ needs, jobs, retries }, index) =>
+        steps: steps.map(({ needs, jobs, retries, unresolved }, index) =>
           step(`s${index}`, index === 0 ? [] : [...new Set(needs.map((need) => `s${need % index}`))], {
             retries,
+            ...(unresolved && index > 0 && index % 3 === 0
+              ? { inputJson: `{"v":{"$ref":"s${index - 1}","path":"output.missing"}}` }
+              : {}),
             ...(jobs === undefined ? {} : { forEach: { itemsJson: String(jobs) } }),
           }),
         ),
@@ -47,9 +54,15 @@ test('whatever happens to the jobs, every workflow ends once, and no step begins
         else if (how === 'claim') run.claim(job);
         else run.fail(job, { retryable: how === 'retry', expired: how === 'expire' });
       };
-      acts.forEach(({ which, how }, index) => {
+      acts.forEach(({ which, how, joined }, index) => {
         if (index === cancelAt && !isTerminal(run.view.state)) run.cancel();
-        act(which, how);
+        const next = acts[index + 1];
+        if (joined && next !== undefined) {
+          run.together(() => {
+            act(which, how);
+            act(next.which, next.how);
+          });
+        } else act(which, how);
         checkOrder(run);
       });
       for (let guard = 0; run.open.length > 0; guard++) {

@@ -5,7 +5,8 @@
  */
 import { EVENT_TYPES } from '../../sdk/common/events.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
-import { begin, decide } from '../../coordinator/workflow/engine.ts';
+import { JOBS_PER_DECISION } from '../../coordinator/workflow/draft.ts';
+import { abandon, begin, decide } from '../../coordinator/workflow/engine.ts';
 import type { Decision } from '../../coordinator/workflow/engine.ts';
 import { stepOutput } from '../../coordinator/workflow/outputs.ts';
 import type { Plan } from '../../coordinator/workflow/plan.ts';
@@ -32,6 +33,7 @@ export class EngineWorld {
   /** Event names with the step they are about, in order. */
   readonly log: string[] = [];
   decisions = 0;
+  #quiet = false;
 
   constructor(spec: WorkflowSpecInput) {
     const compiled = compileWorkflow(spec, { knownTypes: new Set(), ...{ costOf: () => 1 } });
@@ -114,8 +116,23 @@ export class EngineWorld {
     this.settle();
   }
 
+  /** Facts of which no decision is made before all are there. */
+  together(facts: () => void): void {
+    this.#quiet = true;
+    facts();
+    this.#quiet = false;
+    this.settle();
+  }
+
+  /** What the shell does when a decision throws. */
+  abandon(): void {
+    this.#commit(abandon(this.plan, this.view, this.#env()));
+    this.settle();
+  }
+
   /** Decides until nothing is left, as the shell does. */
   settle(): void {
+    if (this.#quiet) return;
     while (this.view.dirty.length > 0 && !isTerminal(this.view.state)) {
       this.#commit(decide(this.plan, this.view, this.#env()));
     }
@@ -145,6 +162,10 @@ export class EngineWorld {
     const { view } = this;
     const [workflow, steps, specs, cancels, events, again] = decision.change;
     view.version++;
+    const work = specs.length + cancels.reduce((sum, [, from, to]) => sum + to - from, 0);
+    if (work > JOBS_PER_DECISION) throw new Error(`a decision about ${work} jobs`);
+    const leftover = again.length > 0 && decision.endState === 0;
+    if (leftover !== decision.more) throw new Error('more must say whether something is left');
     for (const [index, from, to, reason, unclaimed] of cancels) {
       for (const job of this.jobs.filter(
         (one) => one.step === index && one.ordinal >= from && one.ordinal < to,
@@ -184,6 +205,9 @@ export class EngineWorld {
     }
     for (const [index, slot, , , , input, attempt, replaces] of specs) {
       const step = view.steps[index] as StepView;
+      if (isTerminal(step.state)) throw new Error(`a job for step ${index}, which has ended`);
+      if (step.close !== 0) throw new Error(`a job for step ${index}, which is being closed`);
+      if (workflow !== false && isTerminal(workflow[0])) throw new Error('a job after the end');
       const old = this.jobs.find((job) => job.step === index && job.ordinal === replaces);
       if (old !== undefined) step.bad--;
       this.jobs.push({

@@ -10,13 +10,17 @@ import type {
   AgentMessage__Output,
   CompletionAck__Output,
   CoordinatorMessage__Output,
+  EmitAck__Output,
+  Hello__Output,
   Offer__Output,
   CancelJob__Output,
   Welcome__Output,
 } from '../../proto/gen/index.ts';
 import { agentService, makeClient } from '../../proto/gen/load.ts';
 import type { Plain } from '../../proto/gen/load.ts';
+import { fromServiceError } from '../../runtime/grpc-errors.ts';
 import { clientOptions } from '../../runtime/grpc-options.ts';
+import type { DibsError } from '../../sdk/common/errors.ts';
 
 /** What a test says of an offer: an output, a failure, or undefined = keep it. */
 export type Answer =
@@ -32,6 +36,8 @@ export interface RawAgentOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly answer: (offer: Offer__Output) => Answer | Promise<Answer>;
   readonly held?: readonly { readonly jobId: string; readonly token: string }[];
+  /** Replaces parts of the hello. */
+  readonly hello?: Plain<Hello__Output>;
 }
 
 export class RawAgent extends EventEmitter<{
@@ -44,6 +50,9 @@ export class RawAgent extends EventEmitter<{
   readonly offers: Offer__Output[] = [];
   readonly cancels: CancelJob__Output[] = [];
   readonly acks: CompletionAck__Output[] = [];
+  readonly emitAcks: EmitAck__Output[] = [];
+  /** What the stream ended with, once it has. */
+  error: DibsError | undefined;
   readonly welcomed: Promise<Welcome__Output>;
   readonly #client;
   readonly #stream;
@@ -74,6 +83,7 @@ export class RawAgent extends EventEmitter<{
         this.acks.push(ack);
         this.emit('ack', ack);
       }
+      this.emitAcks.push(...message.emitAcks);
       for (const cancel of message.cancels) {
         this.cancels.push(cancel);
         this.emit('cancel', cancel);
@@ -82,7 +92,8 @@ export class RawAgent extends EventEmitter<{
       for (const offer of message.offers) void this.#take(offer);
     });
     this.#stream.on('error', (error) => {
-      welcomed.reject(error);
+      this.error = fromServiceError(error);
+      welcomed.reject(this.error);
       this.emit('end');
     });
     this.#stream.on('end', () => this.emit('end'));
@@ -100,6 +111,7 @@ export class RawAgent extends EventEmitter<{
           slots: options.credits ?? 64,
         },
         protocolRevision: 1,
+        ...options.hello,
       },
     });
   }

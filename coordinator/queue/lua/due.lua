@@ -76,7 +76,7 @@ for i = 1, #list do
   if not w or terminal(w.h[H.state]) or w.h[H.dirty] == '' then
     call('ZREM', TODO, wid)
   else
-    call('ZADD', TODO, now, wid)
+    if A[4] > 0 then call('ZADD', TODO, now, wid) end
     name(wid)
   end
 end

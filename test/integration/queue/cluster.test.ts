@@ -15,6 +15,7 @@ import { decideCases } from './cases/decide.ts';
 import { factCases } from './cases/facts.ts';
 import { logCases } from './cases/log.ts';
 import { parkCases } from './cases/park.ts';
+import { soloCases } from './cases/solo.ts';
 import { submitCases } from './cases/submit.ts';
 import { dueCases, sweepCases } from './cases/timers.ts';
 import { change, flow, success } from './changes.ts';
@@ -43,6 +44,7 @@ describe('due', () => void dueCases(world));
 describe('sweep', () => void sweepCases(world));
 describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
+describe('solo', () => void soloCases(world));
 
 test('slots are counted as the Cluster counts them', async () => {
   const tags = [

@@ -109,6 +109,18 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ],
   ['a group gives more than its limit', 'limits[a][group] = limits[a][group] - 1', ''],
   ['a result counts for a job that ended', "if terminal(j[J.state]) then return 'done' end", ''],
+  ['a plain success is not fenced', ' and q[Q.token] == it[2]', ''],
+  [
+    'a record taken apart is written by half',
+    'if rec.dirty or rec.w.dirty then touch(rec.w) move(rec) end',
+    '',
+  ],
+  [
+    'a plain success keeps its offer',
+    '    touch_solo(solo)\n    zrem(OFFERS, it[1])\n',
+    '    touch_solo(solo)\n',
+  ],
+  ['a record taken apart forgets its claim', 'claimed and 1 or 0, 0, 1, 0, -1', '0, 0, 1, 0, -1'],
 ];
 
 test.each(bugs)('%s', async (_, from, to) => {

@@ -9,6 +9,7 @@ import { decideCases } from './cases/decide.ts';
 import { factCases } from './cases/facts.ts';
 import { logCases } from './cases/log.ts';
 import { parkCases } from './cases/park.ts';
+import { soloCases } from './cases/solo.ts';
 import { submitCases } from './cases/submit.ts';
 import { dueCases, sweepCases } from './cases/timers.ts';
 import { flow } from './changes.ts';
@@ -33,6 +34,7 @@ describe('due', () => void dueCases(world));
 describe('sweep', () => void sweepCases(world));
 describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
+describe('solo', () => void soloCases(world));
 
 test('a claim reads what it takes, and hardly more, however many classes it may choose from', async () => {
   const w = world();

@@ -384,7 +384,8 @@ function expand(entries: readonly PackedEntry[]): SaidEvent[] {
 export function logIn(dump: Dump, cell: Cell, wid: string): SaidEvent[] {
   const listed = [...(dump.get(keys.events(cell, wid)) ?? new Map<string, string>()).values()];
   const head = Buffer.from(dump.get(keys.bucket(cell, wid))?.get(wid) ?? '', 'latin1');
-  const inline = (head.length === 0 ? [] : unpackSequence(head.subarray(logOffset(head)))) as PackedEntry[];
+  const entries = head.length === 0 ? head : head.subarray(logOffset(head));
+  const inline = (entries.length === 0 ? [] : unpackSequence(entries)) as PackedEntry[];
   const before = listed.flatMap((element) => unpackSequence(Buffer.from(element, 'latin1')) as PackedEntry[]);
   return expand([...before, ...inline]);
 }

@@ -153,9 +153,10 @@ export class Walk {
     return `c${n % 2}`;
   }
 
-  /** Mostly what is held; sometimes whatever was ever granted, or nothing that ever was. */
+  /** Mostly what is held; sometimes with a token nobody has, or whatever was ever granted, or nothing that ever was. */
   #holder(n: number): Held {
     const live = this.#model.liveJobs();
+    if (n % 13 === 0 && live.length > 0) return { ref: (live[0] as ModelJob).ref, token: 'ff.x' };
     if (n % 5 > 0 && live.length > 0) return live[n % live.length] as ModelJob;
     if (n % 7 === 0 || this.#granted.length === 0) return NOBODY;
     return this.#granted[n % this.#granted.length] as Held;
