@@ -63,7 +63,7 @@ export class Completions {
         done(live === 'lost' ? 'LEASE_LOST' : '');
         if (live === 'lost') return;
         // A decision's own limits may have left some of it to the next one.
-        const more = item[11] !== false && item[11][5].length > 0;
+        const more = Array.isArray(item[11]) && item[11][5].length > 0;
         if (todo === 1 || (decided === 1 && more)) void shell.settle(job.wid);
         else if (decided === 1 && isTerminal(state)) this.#options.onEnded(job.wid, state, job, item[3]);
       },
