@@ -30,8 +30,12 @@ for i = 1, #A[3] do
   local q = solo and solo.q
   local rec, live
   -- A solo record's success decides itself; all else that can happen to it happens to head, step and job.
-  local plain = q and it[3] == ST.succeeded and it[2] ~= '' and q[Q.token] == it[2] and sub(it[1], 27) == '-0-0'
-  if not plain then
+  local its = q and sub(it[1], 27) == '-0-0'
+  local fenced = its and it[2] ~= '' and q[Q.token] == it[2]
+  local plain = fenced and it[3] == ST.succeeded
+  if its and not fenced then
+    live = 'lost'
+  elseif not plain then
     rec = load_job(it[1])
     live = held(rec, it[2])
   end
@@ -49,7 +53,7 @@ for i = 1, #A[3] do
     out[i] = reply('done', 0, 0, ST.succeeded)
   elseif live ~= 'ok' then
     if live == 'lost' then wasted = wasted + 1 end
-    out[i] = reply(live, 0, 0, rec and rec.w.h[H.state] or 0)
+    out[i] = reply(live, 0, 0, rec and rec.w.h[H.state] or its and q[Q.state] or 0)
   else
     local w, s = rec.w, rec.s
     local h = w.h

@@ -109,7 +109,7 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ],
   ['a group gives more than its limit', 'limits[a][group] = limits[a][group] - 1', ''],
   ['a result counts for a job that ended', "if terminal(j[J.state]) then return 'done' end", ''],
-  ['a plain success is not fenced', ' and q[Q.token] == it[2]', ''],
+  ['a plain success is not fenced', " and it[2] ~= '' and q[Q.token] == it[2]", ''],
   [
     'a record taken apart is written by half',
     'if rec.dirty or rec.w.dirty then touch(rec.w) move(rec) end',

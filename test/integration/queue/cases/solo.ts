@@ -169,6 +169,21 @@ export function soloCases(world: () => World): void {
     expect(await w.dump()).toEqual(before);
   });
 
+  test('a stale word in the same batch does not cost the plain way', async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.submitSolos(solo(wid));
+    const [held] = (await w.take('agent', 1, 'q')) as [Granted];
+    const stale = { ref: held.ref, token: 'ff.x' };
+    const [replies] = await w.complete(success(stale), failure(stale), success(held));
+    expect(replies).toEqual([
+      ['lost', 0, 0, State.scheduled],
+      ['lost', 0, 0, State.scheduled],
+      ['ok', 1, 0, State.succeeded],
+    ]);
+    expect(isSolo(await stored(w, wid))).toBe(true);
+  });
+
   test('an entry that is no longer good is dropped: of a claimed one, of an ended one, of another place', async () => {
     const w = world();
     const { waiting, claimed, ended } = await three(w);
