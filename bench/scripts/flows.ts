@@ -53,7 +53,12 @@ export class Flows {
   constructor(cell: Cell, reads: Reads) {
     this.#catcher = new Catcher(cell);
     const store = this.#catcher as unknown as Store;
-    const classes = { types: TYPES, isRegistered: () => true, registered: () => {}, learn: () => {} } as unknown as Classes;
+    const classes = {
+      types: TYPES,
+      isRegistered: () => true,
+      registered: () => {},
+      learn: () => {},
+    } as unknown as Classes;
     this.#intake = new Intake({ store, reads, classes, plans: this.#plans, costOf: () => 1 });
     const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: () => {} });
     this.#completions = new Completions({ store, shell, onEnded: () => {} });

@@ -3,7 +3,13 @@
 // -c measures layouts of bench/layouts in turn with them, so that ratios hold on a noisy machine.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import type { AcceptItem, ClaimAsk, CompleteItem, SoloItem, SubmitItem } from '../../coordinator/queue/items.ts';
+import type {
+  AcceptItem,
+  ClaimAsk,
+  CompleteItem,
+  SoloItem,
+  SubmitItem,
+} from '../../coordinator/queue/items.ts';
 import { makeCell } from '../../coordinator/queue/keys.ts';
 import { Reads } from '../../coordinator/queue/reads.ts';
 import { ScriptRunner } from '../../coordinator/queue/scripts.ts';

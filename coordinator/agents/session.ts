@@ -299,6 +299,8 @@ export class Session implements Claimant {
     const stored = (this.#emitting.get(id) ?? Promise.resolve())
       .then(() => this.#options.store.emit(job.wid, [job.ref, token, batch, inputs]))
       .then((reply) => {
+        // The agent sends it again on its next session; by then the fan-out stands.
+        if (reply === 'wait') throw new DibsError('STORE_UNAVAILABLE', 'The fan-out is still being emitted.');
         this.#answer(reply, id, token);
         const refused = reply === 'lost' ? 'LEASE_LOST' : '';
         if (!this.ended) this.#options.outbox.emitAck({ jobId: id, token, batch, refused });

@@ -54,7 +54,9 @@ export function serverStream<Request, Response>(
       gone.abort();
     };
     frame.leaving.addEventListener('abort', leave, { once: true });
-    gone.signal.addEventListener('abort', () => frame.leaving.removeEventListener('abort', leave), { once: true });
+    gone.signal.addEventListener('abort', () => frame.leaving.removeEventListener('abort', leave), {
+      once: true,
+    });
     const write = async (response: Response): Promise<void> => {
       if (gone.signal.aborted || call.write(response)) return;
       await new Promise<void>((resolve) => {

@@ -65,6 +65,7 @@ export type DecideReply = ['ok' | 'conflict' | 'gone', number, number];
 /** [ref, token, start age ms or -1, attempt timeout ms] */
 export type AcceptItem = [string, string, number, number];
 export type AcceptReply = 'ok' | 'done' | 'lost';
+export type EmitReply = AcceptReply | 'wait';
 
 /** [ref, token, fraction, message] */
 export type ProgressItem = [string, string, number, string];

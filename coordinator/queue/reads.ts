@@ -87,7 +87,8 @@ export class Reads {
     const values = await this.fields(cell, wid, names);
     const head = names.at(-1) === wid ? values.pop() : null;
     const found = values.map((value) => (value === null ? undefined : readJob(value)));
-    if (head !== null && head !== undefined && isSolo(head) && found.length > 0) found[0] = soloJob(head, wid);
+    if (head !== null && head !== undefined && isSolo(head) && found.length > 0)
+      found[0] = soloJob(head, wid);
     return found;
   }
 

@@ -30,6 +30,7 @@ import type {
   DecideItem,
   DecideReply,
   EmitItem,
+  EmitReply,
   ProgressItem,
   ReleaseItem,
   SoloItem,
@@ -66,7 +67,7 @@ interface CellBatchers {
   readonly decide: Batcher<DecideItem, DecideReply>;
   readonly accept: Batcher<AcceptItem, AcceptReply>;
   readonly progress: Batcher<ProgressItem, AcceptReply>;
-  readonly emit: Batcher<EmitItem, AcceptReply>;
+  readonly emit: Batcher<EmitItem, EmitReply>;
   readonly release: Batcher<ReleaseItem, AcceptReply>;
 }
 
@@ -132,7 +133,7 @@ export class Store {
     return this.#of(wid).progress.add(item).catch(rethrow);
   }
 
-  emit(wid: string, item: EmitItem): Promise<AcceptReply> {
+  emit(wid: string, item: EmitItem): Promise<EmitReply> {
     return this.#of(wid).emit.add(item).catch(rethrow);
   }
 

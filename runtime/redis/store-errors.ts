@@ -6,9 +6,10 @@
  */
 import { DibsError } from '../../sdk/common/errors.ts';
 
-/** Redis' own words for "not now". MISCONF: it cannot write its files; MASTERDOWN, READONLY: a failover is under way. */
+/** Redis' own words for "not now". MISCONF: it cannot write its files; MASTERDOWN, READONLY: a failover is under way;
+ * a non local key: the cell's slot is on its way to another node. */
 const NOT_NOW =
-  /^(LOADING|BUSY |MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|UNBLOCKED|ERR max number of clients)/;
+  /^(LOADING|BUSY |MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|UNBLOCKED|ERR max number of clients|ERR Script attempted to access a non local key)/;
 /** ioredis' words for a connection that is not there, or ended under a command. */
 const NO_CONNECTION =
   /^(Connection is closed|Command timed out|Stream isn't writeable|Cluster isn't ready|Cluster is (ended|disconnect)|Reached the max retries|Failed to refresh slots cache|None of startup nodes|Command aborted|connect ETIMEDOUT|All sentinels are unreachable|Too many Cluster redirections)/;

@@ -9,6 +9,7 @@ import type {
   DecideItem,
   DecideReply,
   EmitItem,
+  EmitReply,
   ProgressItem,
   ReleaseItem,
   SoloItem,
@@ -31,7 +32,7 @@ export interface Scripts {
   /** the due loop's step: lapsed offers, due timers, and workflows to decide: raised here, or waiting for too long. */
   due: { args: [tag: string, origin: string, limit: number, undecidedMs: number]; returns: [lapsed: [ref: string, agent: string][], todo: string[], more: number] };
   /** a running job asks for further jobs of its own step. */
-  emit: { args: [tag: string, origin: string, items: EmitItem[]]; returns: AcceptReply[] };
+  emit: { args: [tag: string, origin: string, items: EmitItem[]]; returns: EmitReply[] };
   /** reads a workflow's event log from a list position on, and signs the reader up for news. */
   log: { args: [wid: string, from: number, limit: number, watcher: string]; returns: unknown[] };
   /** reported progress; a sign of life like a heartbeat. */

@@ -3,7 +3,7 @@
 -- keys: cell meta
 -- args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[]]
 -- returns: [replies: CompleteReply[], told: Told[]]
--- edges: scheduled|preparing|processing -> succeeded|failed|expired; also -> unassigned for verdict 'released'
+-- edges: scheduled|preparing|processing -> succeeded|failed|expired
 -- emits: workflow.started, step.started, job.started (where not said before), job.succeeded|failed|expired, and the decision's
 -- idempotent: a job ended by the same token is answered 'done'
 -- use: cell queue facts decision

@@ -2,10 +2,11 @@
 -- purpose: a running job asks for further jobs of its own step
 -- keys: cell meta
 -- args: [tag: string, origin: string, items: EmitItem[]]
--- returns: AcceptReply[]
+-- returns: EmitReply[]
 -- edges: (none) -> unassigned
 -- emits: job.queued
--- idempotent: each claim numbers its batches; one that is not newer is answered 'done'
+-- idempotent: each claim numbers its batches; one that is not newer is answered 'done'. While the step's own fan-out is still being
+-- emitted, slots are not known: 'wait'
 -- use: cell queue facts decision
 local out = {}
 prefetch_items(A[3])
@@ -15,6 +16,8 @@ for i = 1, #A[3] do
   local rec = load_job(it[1])
   local live = held(rec, it[2])
   if live == 'ok' and it[3] <= rec.j[J.emitBatch] then live = 'done' end
+  local fan = live == 'ok' and step_of(rec.w, rec.s)
+  if fan and fan[S.emitted] < fan[S.total] then live = 'wait' end
   out[i] = live
   if live == 'ok' then
     local w, j = rec.w, rec.j

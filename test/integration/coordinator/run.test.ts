@@ -207,13 +207,19 @@ describe('a watch', () => {
 describe('a coordinator that leaves', () => {
   test('sends its agents and watchers elsewhere; nothing is lost', async () => {
     const three = await startCoordinator(redis().url);
-    const slow = await agent({ types: ['lasting'], address: three.address, credits: 1, answer: () => undefined });
+    const slow = await agent({
+      types: ['lasting'],
+      address: three.address,
+      credits: 1,
+      answer: () => undefined,
+    });
     using follower = createClient({ address: `${three.address},${one.address}` });
     const { workflow } = await follower.submit({ steps: [{ type: 'lasting', input: {} }] });
     const events: LogEvent[] = [];
     const seen = new Promise<void>((resolve, reject) => {
       void (async () => {
-        for await (const event of follower.watch(workflow.id)) if (event.type !== 'resync') events.push(event);
+        for await (const event of follower.watch(workflow.id))
+          if (event.type !== 'resync') events.push(event);
       })().then(resolve, reject);
     });
     const offer = await until('the offer', () => slow.offers[0]);
