@@ -58,6 +58,7 @@ export const agentSettings = defineSettings({
     schema: textList,
     default: `127.0.0.1:${DEFAULT_GRPC_PORT}`,
     doc: `Coordinators to connect to, host:port, several separated by commas; the port is ${DEFAULT_GRPC_PORT} where none is given.`,
+    env: 'DIBS_ADDRESS',
   },
   name: { schema: text, doc: 'Name for people; the host name by default.' },
   stateDir: {

@@ -25,7 +25,7 @@ async function settle() {
   const { steps, problems } = plan(gatherFacts(root));
   if (problems.length > 0) return giveUp(problems);
   for (const step of steps) {
-    const failure = perform(root, step);
+    const failure = await perform(root, step);
     if (failure) return giveUp([failure]);
   }
 

@@ -63,7 +63,10 @@ async function serve(io: Io, flags: Flags): Promise<void> {
     },
     second: () => process.exit(ExitCode.INTERRUPTED),
   });
-  await coordinator.start();
+  const starting = coordinator.start();
+  await Promise.race([starting, once(leaving.signal, 'abort')]);
+  // Nothing is served yet: there is nothing to wait for.
+  if (leaving.signal.aborted) process.exit(ExitCode.OK);
   print(io, coordinator.address);
   if (!leaving.signal.aborted) await once(leaving.signal, 'abort');
   await coordinator.stop();

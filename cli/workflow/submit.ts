@@ -4,7 +4,7 @@
  * Standard output: the id (or the workflow, with -o json); with --wait what it became; with --watch its events.
  */
 import { Command, Option } from 'commander';
-import { toWorkflowSpec } from '../../sdk/client/index.ts';
+import { readWorkflowSpec } from '../../sdk/client/index.ts';
 import type { DibsClient, WorkflowInput } from '../../sdk/client/index.ts';
 import type { Json } from '../../sdk/common/json.ts';
 import { print, say } from '../io.ts';
@@ -100,7 +100,9 @@ async function readWorkflow(
       ? { workflow: specFromFlags(io, flags), folder: io.cwd }
       : await readSpecFile(io, file);
   const whole = overlay(io, workflow, flags);
-  toWorkflowSpec(withSeconds(whole));
+  // A workflow with mistakes stores no file; the coordinator adds those only it can see.
+  if (readWorkflowSpec(withSeconds(whole)).problems.length > 0)
+    await client.submit(withSeconds(whole), { validateOnly: true });
   const store = flags.validateOnly === true ? describeFile : storeIn(client, io, signal);
   const stored = await storeFiles<{ [key: string]: Json }>(whole, folder, store);
   return withSeconds(stored);

@@ -6,10 +6,10 @@
  */
 import { DibsError } from '../../sdk/common/errors.ts';
 
-/** Redis' own words for "not now". MISCONF: it cannot write its files; MASTERDOWN, READONLY: a failover is under way;
+/** Redis' own words for "not now". MASTERDOWN, READONLY: a failover is under way;
  * a non local key: the cell's slot is on its way to another node. */
 const NOT_NOW =
-  /^(LOADING|BUSY |MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|UNBLOCKED|ERR max number of clients|ERR Script attempted to access a non local key)/;
+  /^(LOADING|BUSY |MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|UNBLOCKED|ERR max number of clients|ERR Script attempted to access a non local key)/;
 /** ioredis' words for a connection that is not there, or ended under a command. */
 const NO_CONNECTION =
   /^(Connection is closed|Command timed out|Stream isn't writeable|Cluster isn't ready|Cluster is (ended|disconnect)|Reached the max retries|Failed to refresh slots cache|None of startup nodes|Command aborted|connect ETIMEDOUT|All sentinels are unreachable|Too many Cluster redirections)/;
@@ -31,7 +31,8 @@ export function storeFailure(error: unknown): StoreFailure {
   if (!(error instanceof Error)) return 'other';
   // Scripts prefix what a command inside of them answered.
   const message = error.message.replace(/^ERR Error running script.*?: /, '');
-  if (/^OOM |^-?OOM command not allowed/.test(message)) return 'full';
+  // It cannot write its files, nearly always because the disk is full; nothing is taken until that is mended.
+  if (/^OOM |^-?OOM command not allowed|^MISCONF /.test(message)) return 'full';
   if (NOT_NOW.test(message) || NO_CONNECTION.test(message)) return 'unavailable';
   const { code } = error as NodeJS.ErrnoException;
   return code !== undefined && SOCKET_CODES.has(code) ? 'unavailable' : 'other';
@@ -47,7 +48,7 @@ export function asStoreError(error: unknown): unknown {
     });
   }
   if (failure === 'full') {
-    return new DibsError('STORE_FULL', 'Redis has no memory left for new work; what is queued goes on.', {
+    return new DibsError('STORE_FULL', 'Redis has no memory or disk left for new work.', {
       retryAfterMs: 5_000,
       cause: error,
     });

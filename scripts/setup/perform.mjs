@@ -2,7 +2,7 @@
  * Runs one step of the plan: says what it does, keeps quiet while all is well, shows the command's own
  * words when it fails.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { localNodePath } from './facts.mjs';
@@ -10,13 +10,13 @@ import { localNodePath } from './facts.mjs';
 /**
  * @param {string} root
  * @param {import('./plan.mjs').Step} step
- * @returns {string | undefined} what to tell the user when it failed
+ * @returns {Promise<string | undefined>} what to tell the user when it failed
  */
-export function perform(root, step) {
+export async function perform(root, step) {
   const startedAt = Date.now();
   process.stderr.write(`dibs setup: ${step.title} ... `);
   for (const command of step.commands) {
-    const failure = execute(root, command);
+    const failure = await execute(root, command);
     if (failure === undefined || command.mayFail) continue;
     process.stderr.write('failed\n');
     return `${failure}\n\n${step.remedy}`;
@@ -30,18 +30,46 @@ export function perform(root, step) {
  * @param {string} root
  * @param {import('./plan.mjs').Command} command
  */
-function execute(root, command) {
+async function execute(root, command) {
   const [file = '', ...args] = command.argv;
-  const result = spawnSync(file, args, {
+  const child = spawn(file, args, {
     cwd: root,
     env: { ...process.env, ...command.env, PATH: pathWithoutLocalBin(root) },
     stdio: ['ignore', 'pipe', 'pipe'],
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
+    // A session of its own: Ctrl-C reaches us alone, and we end the whole of it (below).
+    detached: true,
   });
-  if (result.status === 0) return undefined;
-  const words = result.error ? result.error.message : excerpt(`${result.stdout}${result.stderr}`);
-  return `${command.argv.join(' ')}\n${words}`;
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const interrupt = () => endAll(child.pid, 'SIGTERM');
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
+  /** @type {number | null | Error} */
+  const ended = await new Promise((resolve) => {
+    child.once('error', resolve);
+    child.once('close', (code) => resolve(code));
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, interrupt);
+  if (interrupted) {
+    // npm leaves helpers behind; a second run must not meet them in node_modules.
+    endAll(child.pid, 'SIGKILL');
+    process.stderr.write('interrupted\n');
+    process.exit(130);
+  }
+  if (ended === 0) return undefined;
+  return `${command.argv.join(' ')}\n${ended instanceof Error ? ended.message : excerpt(output)}`;
+}
+
+let interrupted = false;
+
+/** Ends a command with all it has started. */
+function endAll(/** @type {number | undefined} */ pid, /** @type {NodeJS.Signals} */ signal) {
+  interrupted = true;
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // It is over.
+  }
 }
 
 /** npm says what is wrong first, apt says it last. */

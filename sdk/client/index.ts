@@ -16,7 +16,7 @@ export type {
 } from './workflow-input.ts';
 export { durationMs, sizeBytes } from './quantities.ts';
 export type { Duration, Size } from './quantities.ts';
-export { toWorkflowSpec } from './workflow-spec.ts';
+export { readWorkflowSpec, toWorkflowSpec } from './workflow-spec.ts';
 export type { WireSpec } from './workflow-spec.ts';
 export type * from './views.ts';
 export { readResult } from './read-views.ts';

@@ -10,6 +10,7 @@ import type {
   ListWorkflowsResponse__Output,
   SubmitWorkflowResponse__Output,
 } from '../../proto/gen/index.ts';
+import type { Problem } from '../common/errors.ts';
 import { callOnce } from './call.ts';
 import type { CallOptions } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -20,7 +21,8 @@ import { readWorkflow } from './read-views.ts';
 import { Patience } from './reconnect.ts';
 import type { WorkflowView } from './views.ts';
 import type { WorkflowInput } from './workflow-input.ts';
-import { toWorkflowSpec } from './workflow-spec.ts';
+import { invalidWorkflow, readWorkflowSpec } from './workflow-spec.ts';
+import type { WireSpec } from './workflow-spec.ts';
 
 /** Longest wait one call asks for; the server allows 60 s. */
 const LONG_POLL_MS = 30_000;
@@ -45,7 +47,10 @@ export async function submitWorkflow(
   input: WorkflowInput,
   { requestId = randomUUID(), validateOnly = false, ...call }: SubmitOptions = {},
 ): Promise<Submitted> {
-  const request = { requestId, validateOnly, workflow: toWorkflowSpec(input) };
+  const { spec, problems } = readWorkflowSpec(input);
+  if (problems.length > 0)
+    throw invalidWorkflow([...problems, ...(await seenByServer(connection, spec, problems, call))]);
+  const request = { requestId, validateOnly, workflow: spec };
   const answer = await callOnce<SubmitWorkflowResponse__Output>(
     connection,
     ({ workflows }, options, callback) =>
@@ -53,6 +58,32 @@ export async function submitWorkflow(
     { idempotent: true, ...call },
   );
   return { workflow: readWorkflow(present(answer.workflow)), duplicate: answer.duplicate };
+}
+
+/** Mistakes only the coordinator can see in what could be read, so that all are told at once; none when it is away. */
+async function seenByServer(
+  connection: Connection,
+  spec: WireSpec,
+  known: readonly Problem[],
+  call: CallOptions,
+): Promise<readonly Problem[]> {
+  try {
+    await callOnce<SubmitWorkflowResponse__Output>(
+      connection,
+      ({ workflows }, options, callback) =>
+        workflows.submitWorkflow(
+          { validateOnly: true, workflow: spec },
+          connection.metadata,
+          options,
+          callback,
+        ),
+      { idempotent: true, ...call },
+    );
+    return [];
+  } catch (error) {
+    if (!(error instanceof DibsError)) return [];
+    return error.problems.filter(({ path }) => !known.some((one) => one.path === path));
+  }
 }
 
 export interface GetOptions extends CallOptions {

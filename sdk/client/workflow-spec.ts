@@ -12,6 +12,7 @@ import type {
 } from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import { DibsError } from '../common/errors.ts';
+import type { Problem } from '../common/errors.ts';
 import * as field from './fields.ts';
 import type { Reading } from './fields.ts';
 import { isRef } from './refs.ts';
@@ -98,24 +99,30 @@ const NEED: Readers<Need> = {
   cost: (need, value, path, reading) => set(need, 'cost', field.number(value, path, reading)),
 };
 
-/** The wire's spec; throws `INVALID_WORKFLOW` with every problem. */
+/** The wire's spec; throws `INVALID_WORKFLOW` with every problem that shows without the coordinator. */
 export function toWorkflowSpec(workflow: WorkflowInput): WireSpec {
+  const { spec, problems } = readWorkflowSpec(workflow);
+  if (problems.length > 0) throw invalidWorkflow(problems);
+  return spec;
+}
+
+export function invalidWorkflow(problems: readonly Problem[]): DibsError {
+  const { length } = problems;
+  return new DibsError(
+    'INVALID_WORKFLOW',
+    `The workflow has ${length === 1 ? 'a mistake' : `${length} mistakes`}.`,
+    { problems },
+  );
+}
+
+/** What can be read of a workflow, and what is wrong with the rest. */
+export function readWorkflowSpec(workflow: WorkflowInput): { spec: WireSpec; problems: readonly Problem[] } {
   const reading: Reading = { problems: [] };
   const spec = readObject<Spec>(WORKFLOW, {}, workflow, '', reading);
   if (spec.steps === undefined && reading.problems.length === 0) {
     reading.problems.push({ path: 'steps', reason: 'REQUIRED', message: 'a workflow has at least one step' });
   }
-  if (reading.problems.length > 0) {
-    const { length } = reading.problems;
-    throw new DibsError(
-      'INVALID_WORKFLOW',
-      `The workflow has ${length === 1 ? 'a mistake' : `${length} mistakes`}.`,
-      {
-        problems: reading.problems,
-      },
-    );
-  }
-  return spec;
+  return { spec, problems: reading.problems };
 }
 
 /** Null and undefined count as absent, so that optional values can be passed through; only an input may be null. */

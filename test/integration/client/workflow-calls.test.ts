@@ -79,13 +79,16 @@ describe('client calls', () => {
     await expect(client.get('wf_nope')).rejects.toMatchObject({ reason: 'WORKFLOW_NOT_FOUND', code: 5 });
   });
 
-  it('refuses what is not a workflow without asking anybody, with every problem', async () => {
+  it('refuses what is not a workflow with every problem; the coordinator is only asked to check the rest', async () => {
     const wrong = { steps: [{ type: 7, depends_on: ['a'], timeout: 'soon' }] };
     await expect(client.submit(wrong as never)).rejects.toMatchObject({
       reason: 'INVALID_WORKFLOW',
       problems: [{ path: 'steps[0].type' }, { path: 'steps[0].depends_on' }, { path: 'steps[0].timeout' }],
     });
-    expect(server.calls).toEqual([]);
+    expect(server.calls).toEqual(['submitWorkflow']);
+    const stored = [];
+    for await (const workflow of client.list()) stored.push(workflow.id);
+    expect(stored).toEqual([]);
   });
 
   it('says when a request id was used before', async () => {

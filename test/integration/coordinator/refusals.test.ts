@@ -137,6 +137,27 @@ test.each<[string, Workflow, number, string, [string, string][]]>([
   for (const problem of refused.problems) expect(problem.message).not.toBe('');
 });
 
+test('mistakes the client sees and mistakes the coordinator sees come back together', async () => {
+  using caller = createClient({ address: open.address });
+  const workflow = {
+    steps: [
+      { type: 'echo', name: 'a', retries: -1, input: { x: { $ref: 'nobody' } } },
+      { type: 'nothing', name: 'a', timeout: 'soon' },
+    ],
+  };
+  const refused = (await caller.submit(workflow).catch((error: unknown) => error)) as DibsError;
+  expect(refused).toMatchObject({ reason: 'INVALID_WORKFLOW' });
+  expect(new Set(refused.problems.map((problem) => problem.path))).toEqual(
+    new Set([
+      'steps[0].retries',
+      'steps[0].input.x.$ref',
+      'steps[1].type',
+      'steps[1].name',
+      'steps[1].timeout',
+    ]),
+  );
+});
+
 test.each([
   ['no token', undefined],
   ['a wrong token', 'wrong-token'],
