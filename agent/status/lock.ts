@@ -3,11 +3,12 @@
  *
  * 1. The lock is a file made with O_EXCL that names its owner; it is stale when its owner does not answer on the control
  *    socket: process ids are no proof, in containers they repeat.
- * 2. A stale lock is taken over by renaming it, so of two takers one fails.
+ * 2. A stale lock is taken away only by who holds the takeover folder beside it, and only while it is still the one that was
+ *    found stale; making the new one is O_EXCL again. So of any number of takers one succeeds.
  * 3. An owner has FRESH_MS to begin to answer; until then its living process is proof enough.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const FRESH_MS = 5_000;
@@ -33,8 +34,7 @@ export async function takeLock(stateDir: string, isAlive: () => Promise<boolean>
     const found = await readFile(path, 'utf8').catch(() => '');
     const owner = found.split(' ')[0] ?? '';
     if ((await isAlive()) || (await isFresh(path, Number(owner)))) throw new LockedError(stateDir, owner);
-    await setAside(path, found);
-    if (!(await create(path, mine))) throw new LockedError(stateDir, owner);
+    if (!(await replace(path, found, mine))) throw new LockedError(stateDir, owner);
   }
   return {
     release: async () => {
@@ -66,14 +66,28 @@ async function isFresh(path: string, owner: number): Promise<boolean> {
   }
 }
 
-/** Removes a stale lock; puts back a live one that took its place meanwhile (2). */
-async function setAside(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
+/** Puts a new lock in the place of a stale one; false when somebody else was first (2). */
+async function replace(path: string, stale: string, mine: string): Promise<boolean> {
+  const takeover = `${path}.takeover`;
+  if (!(await enter(takeover))) return false;
   try {
-    await rename(path, aside);
-  } catch {
-    return;
+    const now = await readFile(path, 'utf8').catch(() => '');
+    if (now === stale) await rm(path, { force: true });
+    return await create(path, mine);
+  } finally {
+    await rmdir(takeover).catch(() => undefined);
   }
-  if ((await readFile(aside, 'utf8').catch(() => '')) === stale) await rm(aside, { force: true });
-  else await rename(aside, path);
+}
+
+/** One at a time; a folder left by a taker that was killed counts for FRESH_MS. */
+async function enter(folder: string): Promise<boolean> {
+  const info = await stat(folder).catch(() => undefined);
+  if (info !== undefined && Date.now() - info.mtimeMs > FRESH_MS) await rmdir(folder).catch(() => undefined);
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
 }

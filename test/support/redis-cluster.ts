@@ -25,9 +25,10 @@ export interface TestCluster {
 
 const SLOTS = 16384;
 const SIZE = 3;
+const ATTEMPTS = 5;
 
 export async function startRedisCluster(): Promise<TestCluster> {
-  const nodes = await Promise.all(Array.from({ length: SIZE }, () => startNode()));
+  const nodes = await startNodes();
   try {
     await join(nodes);
   } catch (error) {
@@ -42,6 +43,18 @@ export async function startRedisCluster(): Promise<TestCluster> {
     moveSlot: (key, to) => moveSlot(nodes, key, to),
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
+}
+
+/** A port that was free may be taken by the time it is used, by another node too: then all are started anew. */
+async function startNodes(): Promise<TestRedis[]> {
+  for (let attempt = 1; ; attempt++) {
+    const started = await Promise.allSettled(Array.from({ length: SIZE }, () => startNode()));
+    const failed = started.find((one) => one.status === 'rejected');
+    const nodes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (failed === undefined) return nodes;
+    await Promise.all(nodes.map((node) => node.stop()));
+    if (attempt === ATTEMPTS) throw failed.reason;
+  }
 }
 
 async function startNode(): Promise<TestRedis> {

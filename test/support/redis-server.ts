@@ -44,7 +44,8 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
   const folder = await mkdtemp(join(tmpdir(), 'dibs-redis-'));
   const start = (port: number): Promise<EmbeddedRedis> =>
     startEmbeddedRedis(embeddedOptions(folder, port, options));
-  let server = await start(0);
+  // The free port may be taken by the time it is used.
+  let server = await start(0).catch(() => start(0));
   return {
     url: server.url,
     host: '127.0.0.1',
