@@ -65,7 +65,6 @@ function queueColumns(painter: Paint): Column<QueueView>[] {
         waiting > 0 && eligibleAgents === 0 ? painter('red', '0') : String(eligibleAgents),
       align: 'right',
     },
-    { title: 'PARKED', value: ({ parked }) => String(parked), align: 'right', wide: true },
     {
       title: 'NEEDS',
       value: ({ requirement }) => (requirement === null ? '-' : safe(JSON.stringify(requirement))),

@@ -1,7 +1,7 @@
 /**
  * The log of a process: pino to standard error, JSON lines for machines, short lines for a person at a terminal.
  *
- * Invariants: standard output is never written to (it belongs to data); field names are those of docs/CONVENTIONS
+ * Invariants: standard output is never written to (it belongs to data); field names are one fixed list
  * (time level msg component agentId workflowId step jobId attempt capability executor gpu durationMs reason err traceId
  * spanId); nothing is lost when the process ends right after a line; fields that hold credentials are blotted out.
  */

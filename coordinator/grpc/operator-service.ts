@@ -29,7 +29,6 @@ export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts):
         waiting: queue.waiting,
         oldestWaitMs: queue.oldestWaitMs,
         eligibleAgents: queue.eligibleAgents,
-        parked: queue.parked,
       }));
       const page = pageOf(queues, (queue) => queue.name ?? '', request);
       return { queues: page.items, nextPageToken: page.next };

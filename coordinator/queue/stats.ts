@@ -18,7 +18,6 @@ export interface QueueStat {
   /** Age of the entry at the front, milliseconds. */
   readonly oldestWaitMs: number;
   readonly eligibleAgents: number;
-  readonly parked: number;
 }
 
 export interface QueueStatsOptions {
@@ -52,7 +51,6 @@ export class QueueStats {
           waiting: parts.reduce((sum, part) => sum + part.waiting, 0),
           oldestWaitMs: Math.max(0, ...parts.map((part) => part.oldestWaitMs)),
           eligibleAgents: countEligible(profiles, need),
-          parked: 0,
         };
       }),
     );

@@ -110,7 +110,6 @@ export function readQueue(wire: WireQueue): QueueView {
     waiting: wire.waiting,
     oldestWaitMs: wire.oldestWaitMs,
     eligibleAgents: wire.eligibleAgents,
-    parked: wire.parked,
   };
 }
 

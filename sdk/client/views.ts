@@ -103,7 +103,6 @@ export interface QueueView {
   readonly waiting: number;
   readonly oldestWaitMs: number;
   readonly eligibleAgents: number;
-  readonly parked: number;
 }
 
 export interface AgentView {

@@ -1,7 +1,7 @@
 /**
  * The error catalogue: stable reason → gRPC status → HTTP status.
  *
- * Invariant: a reason, once released, keeps its name and its meaning. `docs/errors.md` is generated from this table.
+ * Invariant: a reason, once released, keeps its name and its meaning.
  */
 
 /** gRPC status codes, by their canonical names. */

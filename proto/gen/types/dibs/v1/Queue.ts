@@ -28,10 +28,6 @@ export interface Queue {
    * Connected agents that can run them.
    */
   'eligibleAgents'?: (number);
-  /**
-   * Parked: taken out of the way (paused, at a cap).
-   */
-  'parked'?: (number | string | Long);
 }
 
 /**
@@ -59,8 +55,4 @@ export interface Queue__Output {
    * Connected agents that can run them.
    */
   'eligibleAgents': (number);
-  /**
-   * Parked: taken out of the way (paused, at a cap).
-   */
-  'parked': (number);
 }
