@@ -140,6 +140,7 @@ function failure(
     0,
     false,
     [],
+    said.blockedReason.slice(0, MAX_MESSAGE),
   ];
 }
 

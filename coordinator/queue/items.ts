@@ -50,6 +50,7 @@ export type CompleteItem = [
   number,
   Change | number | false,
   number[],
+  string?,
 ];
 /** [ok | done | lost, decision committed 0|1, decision due 0|1, workflow state] */
 export type CompleteReply = ['ok' | 'done' | 'lost', number, number, number];

@@ -32,6 +32,7 @@ export interface JobRecord {
   readonly progress: number;
   readonly progressSource: number;
   readonly replaces: number;
+  readonly blocked: string;
 }
 
 function readJob(bytes: Buffer): JobRecord {

@@ -96,6 +96,7 @@ export const JOB_FIELDS = [
   ['reason', 'I4s'],
   ['message', 'I4s'],
   ['agents', 'I4s'], // agents that lost it by a stall
+  ['blocked', 'I4s'], // why its content was blocked
 ] as const satisfies Fields;
 
 /**
@@ -280,6 +281,7 @@ export function readJobRecord(bytes: Buffer): JobFields {
     reason: from.text(from.u32()),
     message: from.text(from.u32()),
     agents: from.text(from.u32()),
+    blocked: from.text(from.u32()),
   };
 }
 

@@ -92,5 +92,6 @@ export function soloJob(bytes: Buffer, wid: string): JobRecord {
     progress: solo.state === State.succeeded ? 1 : -1,
     progressSource: 0,
     replaces: -1,
+    blocked: '',
   };
 }

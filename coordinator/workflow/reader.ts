@@ -198,7 +198,7 @@ export class Reader {
           replaces: job.replaces >= 0 ? jobId(jobRef(wid, step.index, job.replaces)) : '',
           queue: job.queue,
           runnable: isTerminal(job.state) || job.hold > 0 || this.#options.isRunnable(job.queue),
-          blockedReason: '',
+          blockedReason: job.blocked,
           outputJson: outputs ? job.output : '',
         };
       }),

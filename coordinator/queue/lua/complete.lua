@@ -24,7 +24,7 @@ end
 prefetch_items(A[3])
 for i = 1, #A[3] do
   -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts,
-  -- change or its number in changes or false, seen}
+  -- change or its number in changes or false, seen, why content was blocked}
   local it = A[3][i]
   local solo = solos[sub(it[1], 1, 26)]
   local q = solo and solo.q
@@ -73,6 +73,7 @@ for i = 1, #A[3] do
     else
       match = false
       todo = 1
+      rec.j[J.blocked] = it[14] or ''
       fail(rec, it[3], it[5], it[6], it[7] == 1)
     end
     out[i] = reply('ok', match and 1 or 0, todo, h[H.state])

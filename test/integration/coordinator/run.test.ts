@@ -80,6 +80,23 @@ describe('a workflow', () => {
     ]);
   });
 
+  test('whose content was blocked says why on its job', async () => {
+    const censor = await agent({ types: ['draw'], answer: () => undefined });
+    const { workflow } = await client.submit({ steps: [{ type: 'draw', input: {} }] });
+    const offer = await until('the offer', () => censor.offers[0]);
+    const { jobId, token } = offer;
+    censor.send({
+      completed: [{ jobId, token, verdict: 3, outcome: { reason: 'BLOCKED' }, blockedReason: 'a likeness' }],
+    });
+    await client.wait(workflow.id);
+    const { steps } = await client.get(workflow.id, { includeJobs: true });
+    expect(steps[0]?.jobs[0]).toMatchObject({
+      status: 'failed',
+      reason: 'BLOCKED',
+      blockedReason: 'a likeness',
+    });
+  });
+
   test('with a retry runs again under a new attempt', async () => {
     const attempts: number[] = [];
     await agent({

@@ -175,7 +175,7 @@ export interface Ahead {
   readonly seen: number[];
 }
 
-export function failure(held: Holder, reason = 'BROKEN', retryable = true): CompleteItem {
+export function failure(held: Holder, reason = 'BROKEN', retryable = true, blocked = ''): CompleteItem {
   return [
     held.ref,
     held.token,
@@ -190,6 +190,7 @@ export function failure(held: Holder, reason = 'BROKEN', retryable = true): Comp
     0,
     false,
     [],
+    blocked,
   ];
 }
 

@@ -10,7 +10,7 @@
 --   again    = steps to look at again: their work goes on in the next decision
 -- In the order of JOB_FIELDS in records.ts.
 local function new_job_record(slot, class, band, cost, input, attempt, replaces)
-  return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', ''}
+  return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', '', ''}
 end
 
 local function new_job(w, spec)

@@ -59,6 +59,7 @@ export interface ModelJob {
   progressSource: number;
   replaces: number;
   agents: string;
+  blocked: string;
   runMs: number;
   emitBatch: number;
 }
@@ -366,6 +367,7 @@ export class Model {
     facts,
     change,
     seen,
+    blocked = '',
   ]: CompleteItem): unknown {
     const live = this.#held(ref, token);
     if (live === 'lost') this.wasted++;
@@ -394,6 +396,7 @@ export class Model {
         undecided = 1;
       }
     } else {
+      job.blocked = blocked;
       this.#fail(job, state, reason, message, retryable === 1);
       undecided = 1;
     }
@@ -617,6 +620,7 @@ export class Model {
       progressSource: 0,
       replaces,
       agents: '',
+      blocked: '',
       runMs: 0,
       emitBatch: 0,
     };

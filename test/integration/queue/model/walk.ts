@@ -277,7 +277,9 @@ export class Walk {
   }
 
   #fail(a: number, b: number, c: number): Promise<void> {
-    const items = [a, b].slice(0, 1 + (c % 2)).map((n) => failure(this.#holder(n), `R${n % 3}`, n % 2 === 0));
+    const items = [a, b]
+      .slice(0, 1 + (c % 2))
+      .map((n) => failure(this.#holder(n), `R${n % 3}`, n % 2 === 0, n % 5 === 0 ? 'a likeness' : ''));
     return this.#remembered('complete', [this.#world.nextTag(), this.#origin(b), items]);
   }
 
