@@ -18,6 +18,10 @@ export interface ProcessUsage {
    * Job it runs now; empty = idle.
    */
   'jobId'?: (string);
+  /**
+   * Of its memory, what lies on swap; 0 where that cannot be told.
+   */
+  'swapBytes'?: (number | string | Long);
 }
 
 export interface ProcessUsage__Output {
@@ -35,4 +39,8 @@ export interface ProcessUsage__Output {
    * Job it runs now; empty = idle.
    */
   'jobId': (string);
+  /**
+   * Of its memory, what lies on swap; 0 where that cannot be told.
+   */
+  'swapBytes': (number);
 }
