@@ -3,33 +3,7 @@
  */
 import type { Logger } from '../runtime/log.ts';
 import { DEFAULT_GRPC_PORT } from '../sdk/common/defaults.ts';
-
-export interface CoordinatorTimes {
-  /** Agents send a heartbeat this often, milliseconds; default 30,000. */
-  readonly heartbeatMs: number;
-  /** A held job without a sign of life for this long is stalled, milliseconds; default 120,000. */
-  readonly leaseMs: number;
-  /** An offer not accepted within this time goes back, milliseconds; default 15,000. */
-  readonly offerMs: number;
-  /** Pause of the stall sweep, milliseconds; default 60,000. */
-  readonly sweepMs: number;
-  /** Pause of the due loop, milliseconds; default 1,000. */
-  readonly dueMs: number;
-  /** Pause of the poll that covers lost wake-ups, milliseconds; default 1,000. */
-  readonly pollMs: number;
-  /** Recoveries of a stalled job before it fails; default 3. */
-  readonly maxRecoveries: number;
-}
-
-export const DEFAULT_TIMES: CoordinatorTimes = {
-  heartbeatMs: 30_000,
-  leaseMs: 120_000,
-  offerMs: 15_000,
-  sweepMs: 60_000,
-  dueMs: 1000,
-  pollMs: 1000,
-  maxRecoveries: 3,
-};
+import type { CoordinatorTimes } from './times.ts';
 
 export interface CoordinatorConfig {
   /** Default 127.0.0.1:7400; port 0 = a free one. */
@@ -44,6 +18,7 @@ export interface CoordinatorConfig {
   readonly namespace?: string;
   /** Cells of a new key space; 0 = by the number of masters. */
   readonly cells?: number;
+  /** Defaults and what must hold between them: `times.ts`. */
   readonly times?: Partial<CoordinatorTimes>;
   readonly log: Logger;
 }

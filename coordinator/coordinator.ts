@@ -27,8 +27,8 @@ import { Fleet, countEligible } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
 import { artifactHandlers } from './artifacts/handlers.ts';
 import { ArtifactStore } from './artifacts/store.ts';
-import { DEFAULT_TIMES, listenAddress } from './config.ts';
-import type { CoordinatorConfig, CoordinatorTimes } from './config.ts';
+import { listenAddress } from './config.ts';
+import type { CoordinatorConfig } from './config.ts';
 import { listenToBus } from './events/bus.ts';
 import { News } from './events/news.ts';
 import { agentHandlers } from './grpc/agent-service.ts';
@@ -44,6 +44,8 @@ import type { Profile } from './queue/match.ts';
 import { Reads } from './queue/reads.ts';
 import { QueueStats } from './queue/stats.ts';
 import { Store } from './queue/store.ts';
+import { completeTimes } from './times.ts';
+import type { CoordinatorTimes } from './times.ts';
 import { Intake } from './workflow/intake.ts';
 import { PlanCache } from './workflow/plan-cache.ts';
 import { Listing } from './workflow/listing.ts';
@@ -85,7 +87,7 @@ class RunningCoordinator implements Coordinator {
 
   constructor(config: CoordinatorConfig) {
     this.#config = config;
-    this.#times = { ...DEFAULT_TIMES, ...config.times };
+    this.#times = completeTimes(config.times);
   }
 
   start(): Promise<void> {
@@ -131,6 +133,7 @@ class RunningCoordinator implements Coordinator {
       store,
       reads,
       random: Math.random,
+      backoff: { baseMs: times.retryBackoffMs, maxMs: times.retryBackoffMaxMs },
       onError: (error, wid) => log.error({ err: error, workflowId: `wf_${wid}` }, 'a decision failed'),
     });
     const fleet = new Fleet({
@@ -221,6 +224,7 @@ class RunningCoordinator implements Coordinator {
           store,
           shell,
           intervalMs: times.dueMs,
+          undecidedMs: times.undecidedMs,
           onRequeued: (at) => claimerOf(at).wake(),
           onError,
         }),
@@ -229,6 +233,7 @@ class RunningCoordinator implements Coordinator {
           store,
           shell,
           intervalMs: times.sweepMs,
+          slackMs: times.sweepSlackMs,
           maxRecoveries: times.maxRecoveries,
           onStalled: (ref, agent, recovered) =>
             log.warn({ jobId: `job_${ref}`, agentId: agent, recovered }, 'a job stalled'),

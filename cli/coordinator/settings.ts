@@ -3,12 +3,14 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
+import { completeTimes } from '../../coordinator/times.ts';
 import { configPaths, readConfigFiles } from '../../runtime/config-file.ts';
 import { defineSettings, loadConfig } from '../../runtime/config.ts';
 import type { Config } from '../../runtime/config.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { duration, listenAddress, text, wholeNumber } from '../../runtime/setting-types.ts';
+import { listenAddress, text, wholeNumber } from '../../runtime/setting-types.ts';
 import { DEFAULT_GRPC_PORT } from '../../sdk/common/defaults.ts';
+import { timeSettings, timesOf } from './time-settings.ts';
 
 export const coordinatorSettings = defineSettings({
   listen: {
@@ -37,23 +39,7 @@ export const coordinatorSettings = defineSettings({
     default: 'auto',
     doc: 'Cells of a new key space; auto = one for a single Redis, several a master for a Cluster.',
   },
-  heartbeatInterval: { schema: duration, default: '30s', doc: 'How often agents report.' },
-  lease: {
-    schema: duration,
-    default: '2m',
-    doc: 'A held job without a sign of life for this long is stalled.',
-  },
-  offerLease: {
-    schema: duration,
-    default: '15s',
-    doc: 'An offer that is not accepted within this time goes back.',
-  },
-  sweepInterval: { schema: duration, default: '1m', doc: 'How often stalled jobs are looked for.' },
-  maxRecoveries: {
-    schema: wholeNumber(0, 100),
-    default: 3,
-    doc: 'Recoveries of a stalled job before it fails.',
-  },
+  ...timeSettings,
 });
 
 type CoordinatorSettings = typeof coordinatorSettings;
@@ -70,7 +56,9 @@ export function loadCoordinatorSettings(
 ): Config<CoordinatorSettings> {
   const named = env['DIBS_CONFIG'];
   const files = readConfigFiles(configPaths('coordinator', env), named === '' ? undefined : named);
-  return loadConfig(coordinatorSettings, { flags, env, files, knownEnv: KNOWN_ENV });
+  const config = loadConfig(coordinatorSettings, { flags, env, files, knownEnv: KNOWN_ENV });
+  completeTimes(timesOf(config.values));
+  return config;
 }
 
 export function dataDirOf({ dataDir }: Config<CoordinatorSettings>['values'], env: Environment): string {
@@ -95,13 +83,7 @@ export function coordinatorConfig(
     tokens: values.token?.split(/\s+/).filter((token) => token !== '') ?? [],
     namespace: values.namespace,
     cells: values.cells === 'auto' ? 0 : values.cells,
-    times: {
-      heartbeatMs: values.heartbeatInterval,
-      leaseMs: values.lease,
-      offerMs: values.offerLease,
-      sweepMs: values.sweepInterval,
-      maxRecoveries: values.maxRecoveries,
-    },
+    times: timesOf(values),
     log,
   };
 }

@@ -8,12 +8,15 @@ import { Command, Option } from 'commander';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { kebab } from '../../runtime/config.ts';
 import { ExitCode } from '../../runtime/exit-codes.ts';
 import { LOG_LEVELS } from '../../runtime/log.ts';
 import { listenAddress } from '../../runtime/setting-types.ts';
 import { onStopSignals } from '../../runtime/signals.ts';
 import { createClient, DEFAULT_ADDRESS } from '../../sdk/client/index.ts';
 import { checkListen } from '../coordinator/check.ts';
+import { loadCoordinatorSettings } from '../coordinator/settings.ts';
+import { timeSettings } from '../coordinator/time-settings.ts';
 import { QuietError, UsageError } from '../failure.ts';
 import { InterruptedError, print, say } from '../io.ts';
 import type { Io } from '../io.ts';
@@ -32,7 +35,7 @@ interface Flags {
 }
 
 export function devCommand(io: Io): Command {
-  return new Command('dev')
+  const command = new Command('dev')
     .description('run everything on this machine: a private Redis, a coordinator and agents')
     .addOption(new Option('--agents <n>', 'agents to start').argParser(wholeNumber(0, 64)).default(1))
     .option('--types <types>', 'step types the agents offer: types and patterns with commas', 'all')
@@ -42,9 +45,24 @@ export function devCommand(io: Io): Command {
     .option('--redis-url <url>', 'use this Redis instead of a private one (REDIS_URL)')
     .addOption(new Option('--log-level <level>', 'what the parts log').choices(LOG_LEVELS).default('info'))
     .action((flags: Flags) => dev(io, flags));
+  command.optionsGroup('Times of the coordinator (see dibs coordinator config):');
+  for (const [name, { doc }] of Object.entries(timeSettings))
+    command.addOption(new Option(`--${kebab(name)} <value>`, doc));
+  return command;
+}
+
+/** What the coordinator is told of these flags; a mistake in them is found before anything starts. */
+function coordinatorFlags(flags: Flags, { env }: Io): string[] {
+  const given = Object.keys(timeSettings).flatMap((name) => {
+    const value = (flags as unknown as Readonly<Record<string, string | undefined>>)[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  loadCoordinatorSettings(Object.fromEntries(given), env);
+  return given.flatMap(([name, value]) => [`--${kebab(name)}`, value]);
 }
 
 async function dev(io: Io, flags: Flags): Promise<void> {
+  const further = coordinatorFlags(flags, io);
   const dataDir = resolve(io.cwd, flags.dataDir);
   const listen = await freeAddress(flags.listen, io);
   await mkdir(dataDir, { recursive: true });
@@ -63,6 +81,7 @@ async function dev(io: Io, flags: Flags): Promise<void> {
       types: flags.types,
       executors: (flags.executor ?? []).map((module) => resolve(io.cwd, module)),
     })),
+    coordinatorFlags: further,
     logLevel: flags.logLevel,
     onLog: (source, line) => say(io, `${painter('dim', source.padEnd(11))} ${line}`),
     onTrouble: (message, isFatal) => {

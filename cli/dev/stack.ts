@@ -31,6 +31,8 @@ export interface StackOptions {
   /** Instead of a private Redis. */
   readonly redisUrl?: string;
   readonly agents: readonly AgentPlan[];
+  /** Further flags of the coordinator: its times. */
+  readonly coordinatorFlags?: readonly string[];
   readonly logLevel: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What the parts log, line by line. */
@@ -128,6 +130,7 @@ export class Stack {
         program('dibs'),
         ...['coordinator', 'start', '--listen', this.#listen],
         ...['--redis-url', this.#redisUrl, '--data-dir', this.#o.dataDir],
+        ...(this.#o.coordinatorFlags ?? []),
         ...['--log-format', 'short', '--log-level', this.#o.logLevel],
       ],
       onStdout: (line) => {

@@ -9,8 +9,6 @@ import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { Shell } from '../workflow/shell.ts';
 
-/** Facts older than this without a decision are taken up here, milliseconds. */
-const UNDECIDED_MS = 2000;
 /** A workflow whose decisions take longer holds up nobody else, milliseconds. */
 const PATIENCE_MS = 1000;
 
@@ -19,12 +17,15 @@ export interface DueLoopOptions {
   readonly store: Store;
   readonly shell: Shell;
   readonly intervalMs: number;
+  /** Facts older than this without a decision are taken up here. */
+  readonly undecidedMs: number;
   /** Jobs went back to their queues. */
   readonly onRequeued: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
 }
 
-export function dueLoop({ cell, store, shell, intervalMs, onRequeued, onError }: DueLoopOptions): Loop {
+export function dueLoop(options: DueLoopOptions): Loop {
+  const { cell, store, shell, intervalMs, undecidedMs, onRequeued, onError } = options;
   return new Loop({
     name: `due loop of cell ${cell.index}`,
     intervalMs,
@@ -32,7 +33,7 @@ export function dueLoop({ cell, store, shell, intervalMs, onRequeued, onError }:
     run: async (signal) => {
       let more = true;
       while (more && !signal.aborted) {
-        const [lapsed, todo, left] = await store.due(cell, UNDECIDED_MS);
+        const [lapsed, todo, left] = await store.due(cell, undecidedMs);
         if (lapsed.length > 0) onRequeued(cell);
         if (todo.length > 0) {
           const settled = Promise.all(todo.map((wid) => shell.settle(wid)));

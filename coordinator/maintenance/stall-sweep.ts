@@ -9,14 +9,13 @@ import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { Shell } from '../workflow/shell.ts';
 
-/** What a gap may exceed the interval by, milliseconds. */
-const SLACK_MS = 15_000;
-
 export interface StallSweepOptions {
   readonly cell: Cell;
   readonly store: Store;
   readonly shell: Shell;
   readonly intervalMs: number;
+  /** What a gap between two sweeps may exceed the interval by. */
+  readonly slackMs: number;
   readonly maxRecoveries: number;
   readonly onStalled: (ref: string, agent: string, recovered: boolean) => void;
   readonly onRequeued: (cell: Cell) => void;
@@ -24,7 +23,7 @@ export interface StallSweepOptions {
 }
 
 export function stallSweep(options: StallSweepOptions): Loop {
-  const { cell, store, shell, intervalMs, maxRecoveries, onStalled, onRequeued, onError } = options;
+  const { cell, store, shell, intervalMs, slackMs, maxRecoveries, onStalled, onRequeued, onError } = options;
   return new Loop({
     name: `stall sweep of cell ${cell.index}`,
     intervalMs,
@@ -34,7 +33,7 @@ export function stallSweep(options: StallSweepOptions): Loop {
       while (more && !signal.aborted) {
         const [stalled, todo, , left] = await store.sweep(cell, {
           intervalMs,
-          slackMs: SLACK_MS,
+          slackMs,
           maxRecoveries,
         });
         for (const [ref, agent, recovered] of stalled) onStalled(ref, agent, recovered === 1);

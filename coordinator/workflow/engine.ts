@@ -6,7 +6,7 @@
  * walks the steps that have news.
  *
  * Invariants:
- * 1. Nothing here reads a clock, a store or randomness: `env` brings outputs, costs and jitter.
+ * 1. Nothing here reads a clock, a store or randomness: `env` brings outputs, costs and delays.
  * 2. A decision touches the steps with news and their dependents only, unless the whole workflow ends.
  * 3. The same view gives the same decision; a decision applied to a view that moved on is refused by the store.
  * 4. Work per decision is bounded (`JOBS_PER_DECISION`, `BYTES_PER_DECISION`); what is left stands in `again`. News come
@@ -24,17 +24,13 @@ import type { WorkflowView } from './view.ts';
 /** Jobs one decision emits of one step at most. */
 export const EMIT_CHUNK = 256;
 
-/** Base and ceiling of the retry backoff, milliseconds. */
-const BACKOFF_BASE_MS = 1000;
-const BACKOFF_MAX_MS = 60_000;
-
 export interface DecisionEnv {
   /** Output of a finished step as JSON text; undefined = not loaded. */
   output(step: number): string | undefined;
   /** Cost of one job where the consumer gave none. */
   cost(type: string, inputJson: string): number;
-  /** 0 to 1: full jitter of the retry backoff. */
-  jitter(): number;
+  /** How long the retry of an attempt (1 = the first) waits, milliseconds. */
+  retryDelayMs(attempt: number): number;
 }
 
 export type Decision =
@@ -128,9 +124,7 @@ function visit(draft: Draft, index: number): void {
         break;
       }
       seen++;
-      const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (attempt - 1));
-      const delay = Math.max(1, Math.round(ceiling * draft.env.jitter()));
-      draft.retry(index, slot, attempt + 1, ordinal, delay);
+      draft.retry(index, slot, attempt + 1, ordinal, draft.env.retryDelayMs(attempt));
     } else {
       failStep(draft, index, state, reason, message);
       return;

@@ -135,7 +135,7 @@ export class Intake {
     const decision = begin(plan, freshView(needs, tenant), {
       output: () => undefined,
       cost: (type, inputJson) => this.#options.costOf(type, JSON.parse(inputJson) as Json),
-      jitter: () => 0,
+      retryDelayMs: () => 0,
     });
     if (decision.kind !== 'decided')
       throw new Error('The first decision of a workflow needs nothing loaded.');

@@ -16,6 +16,8 @@ import type { Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
 import { abandon, decide } from './engine.ts';
 import type { Decision, DecisionEnv } from './engine.ts';
+import { DEFAULT_BACKOFF, retryDelayMs } from './backoff.ts';
+import type { RetryBackoff } from './backoff.ts';
 import { stepOutput } from './outputs.ts';
 import type { JobOutput } from './outputs.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -47,6 +49,8 @@ export interface ShellOptions {
   readonly cost: (type: string, inputJson: string) => number;
   /** 0 to 1. */
   readonly random: () => number;
+  /** Default: the coordinator's defaults. */
+  readonly backoff?: RetryBackoff;
   /** Told of errors nobody waits for. */
   readonly onError: (error: unknown, wid: string) => void;
 }
@@ -59,6 +63,7 @@ export class Shell {
   readonly #plans: PlanCache;
   readonly #cost: (type: string, inputJson: string) => number;
   readonly #random: () => number;
+  readonly #backoff: RetryBackoff;
   readonly #onError: (error: unknown, wid: string) => void;
   /** Workflows being settled here, and whether they must be looked at again. */
   readonly #settling = new Map<string, { again: boolean; done: Promise<void> }>();
@@ -69,6 +74,7 @@ export class Shell {
     this.#plans = options.plans ?? new PlanCache();
     this.#cost = options.cost;
     this.#random = options.random;
+    this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
     this.#onError = options.onError;
   }
 
@@ -198,7 +204,11 @@ export class Shell {
   }
 
   #env(output: (step: number) => string | undefined): DecisionEnv {
-    return { output, cost: this.#cost, jitter: this.#random };
+    return {
+      output,
+      cost: this.#cost,
+      retryDelayMs: (attempt) => retryDelayMs(this.#backoff, attempt, this.#random()),
+    };
   }
 }
 

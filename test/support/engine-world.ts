@@ -152,7 +152,7 @@ export class EngineWorld {
         return stepOutput(jobs, step.total, this.plan.steps[index]?.fanOut !== null);
       },
       cost: () => 1,
-      jitter: () => 0.5,
+      retryDelayMs: () => 500,
     };
   }
 

@@ -94,7 +94,7 @@ class Life {
     const decision = begin(plan, freshView(needs, 'acme'), {
       output: () => undefined,
       cost: () => 1,
-      jitter: () => 0.5,
+      retryDelayMs: () => 500,
     });
     if (decision.kind !== 'decided') throw new Error('undecided');
     await this.#world.submit({

@@ -59,4 +59,14 @@ describe('dibs', () => {
     expect(err).toContain('lease');
     expect(err).toContain('listen');
   });
+
+  it.each([[['coordinator', 'start']], [['coordinator', 'check']], [['dev', '--listen', '127.0.0.1:0']]])(
+    '%j takes the times, and refuses those that cannot work, naming both, before anything starts',
+    async (command) => {
+      const { code, err } = await run(...command, '--lease', '40s', '--heartbeat-interval', '30s');
+      expect(code).toBe(78);
+      expect(err).toContain('heartbeat-interval (30s)');
+      expect(err).toContain('lease (40s)');
+    },
+  );
 });

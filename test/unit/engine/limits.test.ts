@@ -14,7 +14,7 @@ function first(spec: WorkflowSpecInput) {
   const compiled = compileWorkflow(spec, { knownTypes: new Set(['test']) });
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const needs = compiled.plan.steps.map((one) => one.needs.length);
-  const env = { output: () => undefined, cost: () => 1, jitter: () => 0 };
+  const env = { output: () => undefined, cost: () => 1, retryDelayMs: () => 1 };
   const decision = begin(compiled.plan, freshView(needs, 'tenant'), env);
   if (decision.kind !== 'decided') throw new Error('needs nothing loaded');
   return decision;
