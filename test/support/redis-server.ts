@@ -38,14 +38,20 @@ export interface TestRedisOptions {
   /** Keep an append-only file, as in production; default false: faster, and a restart begins empty. */
   readonly durable?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Keep everything here, after `stop` too; default a temporary folder, removed by `stop`. */
+  readonly folder?: string;
+  /** Default a free one. */
+  readonly port?: number;
+  /** Called when a server ends without `stop`, after `crash` too. */
+  readonly onExit?: (reason: string) => void;
 }
 
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
-  const folder = await mkdtemp(join(tmpdir(), 'dibs-redis-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'dibs-redis-')));
   const start = (port: number): Promise<EmbeddedRedis> =>
     startEmbeddedRedis(embeddedOptions(folder, port, options));
   // The free port may be taken by the time it is used.
-  let server = await start(0).catch(() => start(0));
+  let server = await start(options.port ?? 0).catch(() => start(options.port ?? 0));
   return {
     url: server.url,
     host: '127.0.0.1',
@@ -72,7 +78,7 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
     stop: async () => {
       if (isAlive(server.pid)) process.kill(server.pid, 'SIGCONT');
       await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -82,6 +88,7 @@ function embeddedOptions(folder: string, port: number, options: TestRedisOptions
     folder,
     port,
     settings: { appendonly: options.durable === true ? 'yes' : 'no', ...options.settings },
+    ...(options.onExit === undefined ? {} : { onExit: options.onExit }),
   };
 }
 

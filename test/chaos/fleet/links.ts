@@ -1,0 +1,36 @@
+/**
+ * The proxies of a fleet: one on every way between two of its processes, so that one way can be cut and the others not.
+ *
+ * A link is what a fault names: `clients>coordinator-1` and `coordinator-1>redis` are one proxy each, `agent-1` has one
+ * to every coordinator, all of them in `agent-1>coordinators`.
+ */
+import { Proxy } from './proxy.ts';
+import type { Target } from './proxy.ts';
+
+export class Links {
+  readonly #links = new Map<string, Proxy[]>();
+
+  /** Opens a way to `target` as part of `link`; the port to dial. */
+  async open(link: string, target: Target): Promise<number> {
+    const proxy = new Proxy(link);
+    await proxy.start(target);
+    const proxies = this.#links.get(link) ?? [];
+    this.#links.set(link, [...proxies, proxy]);
+    return proxy.port;
+  }
+
+  names(): string[] {
+    return [...this.#links.keys()];
+  }
+
+  get(link: string): readonly Proxy[] {
+    const proxies = this.#links.get(link);
+    if (proxies === undefined) throw new Error(`There is no link ${link}.`);
+    return proxies;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#links.values()].flat().map((proxy) => proxy.stop()));
+    this.#links.clear();
+  }
+}
