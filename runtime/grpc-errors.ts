@@ -11,6 +11,7 @@ import { codec } from '../proto/gen/load.ts';
 import { Code, DibsError, ERROR_DOMAIN } from '../sdk/common/errors.ts';
 import type { Problem, ProblemReason } from '../sdk/common/errors.ts';
 import { newId } from './ids.ts';
+import { asStoreError } from './redis/store-errors.ts';
 
 interface Any {
   type_url: string;
@@ -36,9 +37,13 @@ export interface ErrorLog {
   error(fields: object, message: string): void;
 }
 
-/** What a handler gives to `callback`, or emits as 'error' on its stream. Unknown errors are logged with their stack. */
+/**
+ * What a handler gives to `callback`, or emits as 'error' on its stream. That Redis does not answer is an expected refusal
+ * wherever it shows; unknown errors are logged with their stack.
+ */
 export function toServiceError(error: unknown, log: ErrorLog): grpc.ServiceError {
-  return refusal(error instanceof DibsError ? error : concealed(error, log));
+  const known = error instanceof DibsError ? error : asStoreError(error);
+  return refusal(known instanceof DibsError ? known : concealed(error, log));
 }
 
 /** What a client throws for a failed call. The reason is that of the details, or the name of the gRPC code. */

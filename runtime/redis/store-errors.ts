@@ -34,7 +34,9 @@ export function storeFailure(error: unknown): StoreFailure {
   // It cannot write its files, nearly always because the disk is full; nothing is taken until that is mended.
   if (/^OOM |^-?OOM command not allowed|^MISCONF /.test(message)) return 'full';
   if (NOT_NOW.test(message) || NO_CONNECTION.test(message)) return 'unavailable';
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  // A file that is missing is no socket that is missing.
+  if (code === 'ENOENT' && syscall !== 'connect') return 'other';
   return code !== undefined && SOCKET_CODES.has(code) ? 'unavailable' : 'other';
 }
 

@@ -171,6 +171,9 @@ test('store errors become refusals, others stay', () => {
     retryAfterMs: 1_000,
   });
   expect(asStoreError(new Error('OOM command not allowed'))).toMatchObject({ reason: 'STORE_FULL' });
+  const missing = (syscall: string): Error =>
+    Object.assign(new Error('missing'), { code: 'ENOENT', syscall });
+  expect([storeFailure(missing('connect')), storeFailure(missing('open'))]).toEqual(['unavailable', 'other']);
 });
 
 test('reconnecting doubles from 50 ms to 2 s, a quarter up or down', () => {
