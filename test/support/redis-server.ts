@@ -42,7 +42,7 @@ export interface TestRedisOptions {
   readonly folder?: string;
   /** Default a free one. */
   readonly port?: number;
-  /** Called when a server ends without `stop`, after `crash` too. */
+  /** Called when a server ends that was neither crashed nor stopped. */
   readonly onExit?: (reason: string) => void;
 }
 
@@ -67,8 +67,10 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
       ),
     crash: async () => {
       process.kill(server.pid, 'SIGKILL');
+      // At once: from now on its end is expected.
+      const stopped = server.stop();
       await until('the killed redis-server to be gone', () => !isAlive(server.pid));
-      await server.stop();
+      await stopped;
     },
     restart: async () => {
       server = await start(server.port ?? 0);

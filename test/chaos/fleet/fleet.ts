@@ -9,6 +9,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { startRedisCluster } from '../../support/redis-cluster.ts';
 import type { TestCluster } from '../../support/redis-cluster.ts';
+import { clockEnvironment } from './clock-jump.ts';
 import { Links } from './links.ts';
 import { Member } from './member.ts';
 import type { MemberKind, MemberOptions } from './member.ts';
@@ -36,7 +37,7 @@ export interface FleetOptions {
   readonly redis: 'single' | 'cluster';
   readonly times: Times;
   readonly proxied: boolean;
-  /** Flags of node for every member. */
+  /** Flags of node for every member; CLOCK_ARGS of clock-jump.ts for clocks that can jump. */
   readonly nodeArgs?: readonly string[];
 }
 
@@ -53,6 +54,8 @@ export class Fleet {
   /** What clients dial: one address a coordinator. */
   readonly addresses: string[] = [];
   readonly findings: string[] = [];
+  /** No member can be started any more. */
+  stopping = false;
   readonly options: FleetOptions;
   readonly #root: string;
   #redis: RedisMember | undefined;
@@ -120,6 +123,7 @@ export class Fleet {
 
   /** Idempotent. */
   async stop(): Promise<void> {
+    this.stopping = true;
     const stopAll = async (members: readonly Member[]): Promise<void> =>
       void (await Promise.all(members.map((member) => member.stop())));
     // An agent hands back what it holds while there is somebody to take it.
@@ -182,11 +186,13 @@ export class Fleet {
   }
 
   #member(options: Omit<MemberOptions, 'logFile'> & { readonly logFile?: string }): Member {
+    const { logFile = join(this.options.folder, 'logs', `${options.name}.log`) } = options;
     return new Member({
-      logFile: join(this.options.folder, 'logs', `${options.name}.log`),
       cwd: this.#root,
       onUnexpectedExit: (what) => void this.findings.push(what),
       ...options,
+      logFile,
+      env: { ...clockEnvironment(logFile), ...options.env },
       args: [...(this.options.nodeArgs ?? []), ...options.args],
     });
   }

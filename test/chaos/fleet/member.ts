@@ -3,7 +3,7 @@
  *
  * 1. What it says goes to one log file, over all its lives; nothing of it passes through this process.
  * 2. It ends because it was asked to, or its end is reported: any exit without `kill`, `stop` or a signal to end, and an
- *    exit after such a signal with another code than 0.
+ *    exit after such a signal with another code than 0 (130 after the second).
  * 3. The children of an agent must die with it by themselves. `kill` waits for that; who does not is reported and killed.
  * 4. It never outlives the harness (reaper.ts).
  */
@@ -11,6 +11,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { ExitCode } from '../../../runtime/exit-codes.ts';
 import { isAlive, startedBy } from '../../support/processes.ts';
 import { until } from '../../support/until.ts';
 import { forgetPid, watchPid } from './reaper.ts';
@@ -29,6 +30,8 @@ export interface MemberOptions {
   /** Matches what it has said in this life once it is ready; without one it is ready when it has been started. */
   readonly ready?: RegExp;
   readonly readyTimeoutMs?: number;
+  /** It may end by itself, with code 0. */
+  readonly mayEnd?: boolean;
   /** What went against rules 2 and 3, in words, with the end of the log. */
   readonly onUnexpectedExit?: (what: string) => void;
 }
@@ -43,24 +46,29 @@ export class Member {
   readonly name: string;
   readonly kind: MemberKind;
   readonly logFile: string;
+  readonly mayEnd: boolean;
   pid: number | undefined;
   state: MemberState = 'down';
   /** Starts after the first. */
   restarts = -1;
   readonly #options: MemberOptions;
   #child: ChildProcess | undefined;
+  #over = false;
   #gone: Promise<void> = Promise.resolve();
-  #asked: 'no' | 'to leave' | 'killed' = 'no';
+  /** To leave, once or more often, or the hard way. */
+  #asked: 'no' | 'once' | 'again' | 'killed' = 'no';
 
   constructor(options: MemberOptions) {
     this.#options = options;
     this.name = options.name;
     this.kind = options.kind;
     this.logFile = options.logFile;
+    this.mayEnd = options.mayEnd ?? false;
   }
 
   /** Resolves when it is ready; rejects when it ends before that or takes too long. */
   async start(): Promise<void> {
+    if (this.#over) throw new Error(`${this.name} has been stopped.`);
     if (this.state !== 'down') throw new Error(`${this.name} runs already.`);
     const { args, env, cwd, ready, readyTimeoutMs = READY_TIMEOUT_MS } = this.#options;
     mkdirSync(dirname(this.logFile), { recursive: true });
@@ -113,7 +121,8 @@ export class Member {
   }
 
   signal(name: NodeJS.Signals): void {
-    if (['SIGTERM', 'SIGINT', 'SIGHUP'].includes(name) && this.#asked === 'no') this.#asked = 'to leave';
+    const toLeave = ['SIGTERM', 'SIGINT', 'SIGHUP'].includes(name);
+    if (toLeave && this.#asked !== 'killed') this.#asked = this.#asked === 'no' ? 'once' : 'again';
     this.#send(name);
   }
 
@@ -123,8 +132,9 @@ export class Member {
     await this.#gone;
   }
 
-  /** SIGTERM, again for those that drain, then SIGKILL. Idempotent. */
+  /** SIGTERM, again for those that drain, then SIGKILL. It cannot be started again. Idempotent. */
   async stop(): Promise<void> {
+    this.#over = true;
     if (this.state === 'down') return;
     this.thaw();
     for (const graceMs of [STOP_GRACE_MS / 2, STOP_GRACE_MS / 2]) {
@@ -150,8 +160,7 @@ export class Member {
     return new Promise((resolve) => {
       const over = (code: number | null, signal: string | null): void => {
         if (child.pid !== undefined) forgetPid(child.pid);
-        if (this.#asked === 'no' || (this.#asked === 'to leave' && code !== 0))
-          this.report(`${this.name} ended by itself (${signal ?? code}).`);
+        if (!this.#mayEndWith(code)) this.report(`${this.name} ended by itself (${signal ?? code}).`);
         this.#child = undefined;
         this.pid = undefined;
         this.state = 'down';
@@ -160,6 +169,12 @@ export class Member {
       child.once('exit', over);
       child.once('error', (error) => over(null, error.message));
     });
+  }
+
+  #mayEndWith(code: number | null): boolean {
+    if (this.#asked === 'killed') return true;
+    if (this.#asked === 'no') return this.mayEnd && code === 0;
+    return code === 0 || (this.#asked === 'again' && code === ExitCode.INTERRUPTED);
   }
 
   async #untilDead(pids: readonly number[]): Promise<void> {

@@ -17,7 +17,7 @@ export interface RedisMemberOptions {
 export class RedisMember extends Member {
   readonly #redis: RedisMemberOptions;
   #server: TestRedis | undefined;
-  #killing = false;
+  #over = false;
 
   constructor(options: RedisMemberOptions) {
     const { folder, onUnexpectedExit } = options;
@@ -35,9 +35,9 @@ export class RedisMember extends Member {
   }
 
   override async start(): Promise<void> {
+    if (this.#over) throw new Error('redis has been stopped.');
     if (this.state !== 'down') throw new Error('redis runs already.');
     const { folder, port, durability } = this.#redis;
-    this.#killing = false;
     if (this.#server === undefined) {
       const appendfsync = durability === 't1' ? 'everysec' : 'always';
       this.#server = await startRedis({
@@ -56,7 +56,6 @@ export class RedisMember extends Member {
 
   override async kill(): Promise<void> {
     if (this.state === 'down') return;
-    this.#killing = true;
     await this.#server?.crash();
     this.#down();
   }
@@ -78,13 +77,12 @@ export class RedisMember extends Member {
   }
 
   override async stop(): Promise<void> {
-    this.#killing = true;
+    this.#over = true;
     await this.#server?.stop();
     this.#down();
   }
 
   #ended(): void {
-    if (this.#killing) return;
     this.report('redis ended by itself.');
     this.#down();
   }

@@ -1,28 +1,28 @@
 /** Times of a fleet, scaled down so that a run of a minute sees many leases end, as flags of the coordinator. */
+import { TIME_NAMES } from '../../../coordinator/times.ts';
+import type { CoordinatorTimes } from '../../../coordinator/times.ts';
 
-export interface Times {
-  readonly heartbeatMs: number;
-  readonly leaseMs: number;
-  readonly offerMs: number;
-  readonly sweepMs: number;
-  readonly maxRecoveries: number;
-}
+export type Times = CoordinatorTimes;
 
-/** A fortieth of the default lease, heartbeat and sweep. */
+/** Lease, heartbeat and sweep are a fortieth of the default; what a busy machine needs to answer is more. */
 export const SCALED_TIMES: Times = {
   heartbeatMs: 750,
   leaseMs: 3_000,
   offerMs: 1_500,
   sweepMs: 1_500,
+  sweepSlackMs: 1_500,
   maxRecoveries: 3,
+  avoidMs: 500,
+  dueMs: 250,
+  undecidedMs: 500,
+  pollMs: 250,
+  retryBackoffMs: 100,
+  retryBackoffMaxMs: 1_500,
 };
 
 export function timeFlags(times: Times): string[] {
-  return [
-    ...['--heartbeat-interval', `${times.heartbeatMs}ms`],
-    ...['--lease', `${times.leaseMs}ms`],
-    ...['--offer-lease', `${times.offerMs}ms`],
-    ...['--sweep-interval', `${times.sweepMs}ms`],
-    ...['--max-recoveries', String(times.maxRecoveries)],
-  ];
+  return (Object.keys(TIME_NAMES) as (keyof Times)[]).flatMap((key) => [
+    `--${TIME_NAMES[key]}`,
+    key.endsWith('Ms') ? `${times[key]}ms` : String(times[key]),
+  ]);
 }
