@@ -18,6 +18,7 @@ import { startEmbeddedRedis } from '../runtime/redis/embedded.ts';
 import type { EmbeddedRedis } from '../runtime/redis/embedded.ts';
 import { connectSubscriber } from '../runtime/redis/subscriber.ts';
 import type { Subscriber } from '../runtime/redis/subscriber.ts';
+import type { RedisTarget } from '../runtime/redis/target.ts';
 import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
@@ -36,8 +37,7 @@ import { authenticator } from './grpc/caller.ts';
 import { operatorHandlers } from './grpc/operator-service.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { workflowHandlers } from './grpc/workflow-service.ts';
-import { dueLoop } from './maintenance/due-loop.ts';
-import { stallSweep } from './maintenance/stall-sweep.ts';
+import { maintenance } from './maintenance/maintenance.ts';
 import { openCells } from './queue/cells.ts';
 import type { Cell } from './queue/keys.ts';
 import type { Profile } from './queue/match.ts';
@@ -107,7 +107,7 @@ class RunningCoordinator implements Coordinator {
 
   async #start(): Promise<void> {
     const { log, dataDir, tokens, namespace = DEFAULT_NAMESPACE } = this.#config;
-    const { redis, subscriber, masters } = await this.#connect();
+    const { redis, target, subscriber, masters } = await this.#connect();
     const cells = await openCells(redis, { namespace, count: this.#config.cells ?? 0, masters });
     const times = this.#times;
     const now = (): number => systemClock.now();
@@ -217,30 +217,19 @@ class RunningCoordinator implements Coordinator {
       },
     });
 
-    const loops = [
-      ...cells.flatMap((cell) => [
-        dueLoop({
-          cell,
-          store,
-          shell,
-          intervalMs: times.dueMs,
-          undecidedMs: times.undecidedMs,
-          onRequeued: (at) => claimerOf(at).wake(),
-          onError,
-        }),
-        stallSweep({
-          cell,
-          store,
-          shell,
-          intervalMs: times.sweepMs,
-          slackMs: times.sweepSlackMs,
-          maxRecoveries: times.maxRecoveries,
-          onStalled: (ref, agent, recovered) =>
-            log.warn({ jobId: `job_${ref}`, agentId: agent, recovered }, 'a job stalled'),
-          onRequeued: (at) => claimerOf(at).wake(),
-          onError,
-        }),
-      ]),
+    const loops: Service[] = [
+      ...maintenance({
+        redis,
+        target,
+        namespace,
+        cells,
+        store,
+        shell,
+        times,
+        log,
+        onRequeued: (at) => claimerOf(at).wake(),
+        onError,
+      }),
       new Loop({
         name: 'poll',
         intervalMs: times.pollMs,
@@ -293,7 +282,12 @@ class RunningCoordinator implements Coordinator {
     log.info({ coordinatorId: this.id, address: this.address, cells: cells.length }, 'serving');
   }
 
-  async #connect(): Promise<{ redis: Redis | Cluster; subscriber: Subscriber; masters: number }> {
+  async #connect(): Promise<{
+    redis: Redis | Cluster;
+    target: string | RedisTarget;
+    subscriber: Subscriber;
+    masters: number;
+  }> {
     const { log, redis: where } = this.#config;
     let embedded: EmbeddedRedis | undefined;
     if ('embedded' in where) {
@@ -312,7 +306,7 @@ class RunningCoordinator implements Coordinator {
     const subscriber = await connectSubscriber({ target, name: 'dibs-coordinator', onError });
     this.#undo.push(() => subscriber.close());
     const masters = 'nodes' in redis ? redis.nodes('master').length : 1;
-    return { redis, subscriber, masters };
+    return { redis, target, subscriber, masters };
   }
 }
 

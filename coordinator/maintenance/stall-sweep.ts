@@ -1,16 +1,16 @@
 /**
- * The stall sweep of one cell, run by every coordinator: jobs whose lease ran out are recovered, or fail for good.
+ * The stall sweep: jobs whose lease ran out are recovered, or fail for good. A chore of the fleet (`chores.ts`), with a
+ * backstop in each coordinator (`sweep-backstop.ts`).
  *
  * Invariant: after a gap in which nobody swept, the script waits one full lease before it calls anything stalled, so an
- * outage never stalls a whole fleet.
+ * outage never stalls a whole fleet. Sweeping more often than asked, or twice at once, does no harm.
  */
-import { Loop } from '../../runtime/loop.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { Shell } from '../workflow/shell.ts';
 
 export interface StallSweepOptions {
-  readonly cell: Cell;
+  readonly cells: readonly Cell[];
   readonly store: Store;
   readonly shell: Shell;
   readonly intervalMs: number;
@@ -19,28 +19,33 @@ export interface StallSweepOptions {
   readonly maxRecoveries: number;
   readonly onStalled: (ref: string, agent: string, recovered: boolean) => void;
   readonly onRequeued: (cell: Cell) => void;
-  readonly onError: (error: unknown) => void;
 }
 
-export function stallSweep(options: StallSweepOptions): Loop {
-  const { cell, store, shell, intervalMs, slackMs, maxRecoveries, onStalled, onRequeued, onError } = options;
-  return new Loop({
-    name: `stall sweep of cell ${cell.index}`,
-    intervalMs,
-    onError,
-    run: async (signal) => {
-      let more = true;
-      while (more && !signal.aborted) {
-        const [stalled, todo, , left] = await store.sweep(cell, {
-          intervalMs,
-          slackMs,
-          maxRecoveries,
-        });
-        for (const [ref, agent, recovered] of stalled) onStalled(ref, agent, recovered === 1);
-        if (stalled.length > 0) onRequeued(cell);
-        await Promise.all(todo.map((wid) => shell.settle(wid)));
-        more = left === 1;
-      }
-    },
-  });
+export class StallSweep {
+  readonly #options: StallSweepOptions;
+
+  constructor(options: StallSweepOptions) {
+    this.#options = options;
+  }
+
+  /** Every cell, whatever becomes of the others; rejects with what went wrong. */
+  async all(signal: AbortSignal): Promise<void> {
+    const errors: unknown[] = [];
+    for (const cell of this.#options.cells)
+      await this.one(cell, signal).catch((error: unknown) => errors.push(error));
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} cells could not be swept`);
+  }
+
+  async one(cell: Cell, signal: AbortSignal): Promise<void> {
+    const { store, shell, intervalMs, slackMs, maxRecoveries, onStalled, onRequeued } = this.#options;
+    let more = true;
+    while (more && !signal.aborted) {
+      const [stalled, todo, , left] = await store.sweep(cell, { intervalMs, slackMs, maxRecoveries });
+      for (const [ref, agent, recovered] of stalled) onStalled(ref, agent, recovered === 1);
+      if (stalled.length > 0) onRequeued(cell);
+      await Promise.all(todo.map((wid) => shell.settle(wid)));
+      more = left === 1;
+    }
+  }
 }

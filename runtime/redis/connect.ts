@@ -18,6 +18,8 @@ export interface ConnectOptions extends ConnectionSettings {
   readonly target: string | RedisTarget;
   /** How long to wait for Redis at the start, loading included. */
   readonly readyTimeoutMs?: number;
+  /** Ends the wait for it. */
+  readonly signal?: AbortSignal;
   /** Told of every connection error; ioredis reconnects on its own. */
   readonly onError?: (error: Error) => void;
 }
@@ -37,7 +39,7 @@ export async function connectRedis(options: ConnectOptions): Promise<RedisConnec
   connection.on('error', (error: Error) => options.onError?.(error));
   if (connection instanceof Cluster) connection.on('node error', (error: Error) => options.onError?.(error));
   try {
-    await untilReady(connection, target, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
+    await untilReady(connection, target, options.readyTimeoutMs ?? READY_TIMEOUT_MS, options.signal);
     return connection;
   } catch (error) {
     connection.disconnect();
@@ -56,7 +58,12 @@ export async function closeRedis(connection: RedisConnection): Promise<void> {
   if (status !== 'reconnecting' && status !== 'close' && status !== 'wait') await ended;
 }
 
-function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs: number): Promise<void> {
+function untilReady(
+  connection: RedisConnection,
+  target: RedisTarget,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let last: Error | undefined;
     const fail = (message: string): void =>
@@ -73,6 +80,7 @@ function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs:
     };
     let retry: NodeJS.Timeout | undefined;
     let settled = false;
+    const onAbort = (): void => fail(`No longer waited for ${describeTarget(target)}`);
     const onReady = (): void => {
       reachMasters(connection).then(
         () => settle(resolve),
@@ -86,6 +94,7 @@ function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs:
       settled = true;
       clearTimeout(timer);
       clearTimeout(retry);
+      signal?.removeEventListener('abort', onAbort);
       connection.off('ready', onReady);
       connection.off('error', onError);
       connection.off('node error', onError);
@@ -94,6 +103,8 @@ function untilReady(connection: RedisConnection, target: RedisTarget, timeoutMs:
     connection.on('ready', onReady);
     connection.on('error', onError);
     connection.on('node error', onError);
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted === true) return onAbort();
     // Rejects on the first failure; the reconnection that follows ends in `ready` all the same.
     connection.connect().catch(onError);
   });

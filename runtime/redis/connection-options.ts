@@ -4,7 +4,7 @@
  * ioredis' defaults send a command again when its reply is lost; an INCR was counted twice that way, and Cluster
  * re-sends too. Invariants: a command is written to at most one socket at most once (a redirection, which Redis did not
  * execute, aside); it settles within commandTimeoutMs; while there is no connection it fails at once. Repeating it is
- * for callers, whose scripts are idempotent.
+ * for callers, whose scripts are idempotent. Connections of the chores (`patient`) are the exception.
  */
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { RedisTarget } from './target.ts';
@@ -20,7 +20,15 @@ export interface ConnectionSettings {
   /** Shown by CLIENT LIST, for example `coordinator:commands`. */
   readonly name: string;
   readonly commandTimeoutMs?: number;
+  /**
+   * For BullMQ, which demands it: commands wait for their connection and may be sent again, blocking ones take as long
+   * as they say. Nothing whose repetition matters may go over such a connection.
+   */
+  readonly patient?: boolean;
 }
+
+/** A patient connection that is owed an answer for so long is ended; BullMQ blocks for at most 10 s. */
+const PATIENT_SILENCE_MS = 30_000;
 
 /** Reconnects for ever: 50 ms doubling to 2 s, each ± 25 % so that coordinators do not come back in step. */
 export function reconnectDelayMs(attempt: number, random: () => number = Math.random): number {
@@ -31,11 +39,15 @@ export function reconnectDelayMs(attempt: number, random: () => number = Math.ra
 export function serverOptions(target: RedisTarget, settings: ConnectionSettings): ServerOptions {
   return {
     connectionName: `dibs:${settings.name}`,
-    commandTimeout: settings.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
+    ...(settings.patient === true
+      ? { maxRetriesPerRequest: null, enableOfflineQueue: true, socketTimeout: PATIENT_SILENCE_MS }
+      : {
+          commandTimeout: settings.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
+          maxRetriesPerRequest: 0,
+          enableOfflineQueue: false,
+        }),
     autoResendUnfulfilledCommands: false,
     // Our subscriber restores subscriptions itself and says so; ioredis leaves the promises of its own unhandled.
     autoResubscribe: false,
@@ -76,7 +88,7 @@ export function clusterOptions(
   return {
     redisOptions,
     lazyConnect: true,
-    enableOfflineQueue: false,
+    enableOfflineQueue: settings.patient === true,
     enableAutoPipelining: false,
     // 0 = a command whose connection closed, or that met CLUSTERDOWN, is never sent again.
     retryDelayOnFailover: 0,
