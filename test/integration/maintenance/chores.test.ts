@@ -111,6 +111,7 @@ describe('chores', () => {
     await until('the trouble to be told', () => seen.troubles.length > 0, { timeoutMs: 20_000 });
     await redis().restart();
     await more(seen);
+    expect(seen.troubles).toHaveLength(1);
   });
 
   it('that fail are told once, and done again all the same', async () => {
@@ -125,7 +126,7 @@ describe('chores', () => {
     await more(seen);
     redis().freeze();
     try {
-      await seen.chores.stop();
+      await expect(seen.chores.stop()).resolves.toBeUndefined();
     } finally {
       redis().thaw();
     }
@@ -154,5 +155,6 @@ describe('chores', () => {
   it('run over a socket', async () => {
     const seen = startChores(`unix://${redis().folder}/redis.sock`, 'socket');
     await more(seen);
+    expect(seen.troubles).toEqual([]);
   });
 });
