@@ -33,8 +33,8 @@ export interface ChoreQueueOptions {
 export interface ChoreQueue {
   /** False when the worker's loop has ended by itself. */
   readonly isWorking: boolean;
-  /** Puts back every schedule that is missing, differs or is stuck. */
-  keepSchedules(signal: AbortSignal): Promise<void>;
+  /** Puts back every schedule that is missing, differs or is stuck: due for two intervals, and no worker took it. */
+  keepSchedules(signal: AbortSignal): Promise<{ readonly isStuck: boolean }>;
   close(): Promise<void>;
 }
 
@@ -114,14 +114,18 @@ export async function openChoreQueue(options: ChoreQueueOptions): Promise<ChoreQ
       return worker.isRunning();
     },
     keepSchedules: async (leaving) => {
+      let isStuck = false;
       for (const { name, everyMs } of chores) {
         const found = await within(READY_TIMEOUT_MS, queue.getJobScheduler(name), leaving);
         const now = systemClock.now();
         const next = found?.next ?? 0;
-        if (found?.every === everyMs && Math.abs(next - now) < 2 * everyMs + RETRY_MS) continue;
+        const late = 2 * everyMs + RETRY_MS;
+        if (found?.every === everyMs && Math.abs(next - now) < late) continue;
+        isStuck ||= found?.every === everyMs && next < now;
         const upsert = queue.upsertJobScheduler(name, { every: everyMs }, { name });
         await within(READY_TIMEOUT_MS, upsert, leaving);
       }
+      return { isStuck };
     },
     close,
   };

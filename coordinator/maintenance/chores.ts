@@ -1,5 +1,5 @@
 /**
- * Keeps the chores going: opens their queue, puts lost schedules back, opens it anew when its worker has ended.
+ * Keeps the chores going: opens their queue, puts lost schedules back, opens it anew when its worker has ended or hangs.
  *
  * Invariants:
  * 1. Starting waits for nothing, and no trouble of the chores reaches anybody: it is told, once until it is over.
@@ -50,7 +50,9 @@ export class Chores implements Service {
     try {
       if (this.#queue?.isWorking === false) await this.#close();
       this.#queue ??= await this.#open(signal);
-      await this.#queue.keepSchedules(signal);
+      const { isStuck } = await this.#queue.keepSchedules(signal);
+      // Our worker would have taken it: something of it hangs. The next round opens another.
+      if (isStuck) await this.#close();
     } catch (error) {
       if (signal.aborted) return;
       throw error;

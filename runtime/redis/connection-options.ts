@@ -42,13 +42,19 @@ export function serverOptions(target: RedisTarget, settings: ConnectionSettings)
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     ...(settings.patient === true
-      ? { maxRetriesPerRequest: null, enableOfflineQueue: true, socketTimeout: PATIENT_SILENCE_MS }
+      ? {
+          maxRetriesPerRequest: null,
+          enableOfflineQueue: true,
+          // Without it a command whose connection ended would never settle.
+          autoResendUnfulfilledCommands: true,
+          socketTimeout: PATIENT_SILENCE_MS,
+        }
       : {
           commandTimeout: settings.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
           maxRetriesPerRequest: 0,
           enableOfflineQueue: false,
+          autoResendUnfulfilledCommands: false,
         }),
-    autoResendUnfulfilledCommands: false,
     // Our subscriber restores subscriptions itself and says so; ioredis leaves the promises of its own unhandled.
     autoResubscribe: false,
     enableAutoPipelining: false,
