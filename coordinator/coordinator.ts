@@ -24,7 +24,8 @@ import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
 import { Completions } from './agents/completions.ts';
 import { Costs } from './agents/costs.ts';
-import { Fleet, countEligible } from './agents/fleet.ts';
+import { Eligibility } from './agents/eligibility.ts';
+import { Fleet } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
 import { artifactHandlers } from './artifacts/handlers.ts';
 import { ArtifactStore } from './artifacts/store.ts';
@@ -40,7 +41,6 @@ import { workflowHandlers } from './grpc/workflow-service.ts';
 import { maintenance } from './maintenance/maintenance.ts';
 import { openCells } from './queue/cells.ts';
 import type { Cell } from './queue/keys.ts';
-import type { Profile } from './queue/match.ts';
 import { Reads } from './queue/reads.ts';
 import { QueueStats } from './queue/stats.ts';
 import { Store } from './queue/store.ts';
@@ -121,6 +121,7 @@ class RunningCoordinator implements Coordinator {
       clock,
       leaseMs: times.leaseMs,
       offerMs: times.offerMs,
+      avoidMs: times.avoidMs,
     });
     const reads = new Reads(redis);
     const classes = new Classes(redis, namespace, cells);
@@ -166,6 +167,7 @@ class RunningCoordinator implements Coordinator {
           store,
           plans,
           claimants: () => fleet.sessions,
+          hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),
           onError,
@@ -314,25 +316,4 @@ class RunningCoordinator implements Coordinator {
 async function until(isTrue: () => boolean, timeoutMs: number): Promise<void> {
   const deadline = systemClock.monotonic() + timeoutMs;
   while (!isTrue() && systemClock.monotonic() < deadline) await sleep(systemClock, 10);
-}
-
-/** Whether some connected agent can run a class; as of the last poll. */
-class Eligibility {
-  readonly #fleet: Fleet;
-  readonly #classes: Classes;
-  #profiles: readonly Profile[] = [];
-
-  constructor(fleet: Fleet, classes: Classes) {
-    this.#fleet = fleet;
-    this.#classes = classes;
-  }
-
-  async refresh(): Promise<void> {
-    this.#profiles = await this.#fleet.profiles();
-  }
-
-  isRunnable(queue: string): boolean {
-    const need = this.#classes.needs.get(queue);
-    return need !== undefined && countEligible(this.#profiles, need) > 0;
-  }
 }

@@ -41,6 +41,7 @@ const fanJobs = Number(options.fan);
 
 const LEASE_MS = 120_000;
 const OFFER_MS = 15_000;
+const AVOID_MS = 5000;
 const AGENT = 'agent_0001';
 const QUEUE = 'echo';
 const cell = makeCell('dibs', 0, cellTag(0, 1));
@@ -115,6 +116,7 @@ const claim = (jobs: number): Promise<unknown[]> =>
     OFFER_MS,
     1,
     [ask(jobs)],
+    AVOID_MS,
   ]);
 
 async function lifetime(batch: number): Promise<Row> {
@@ -201,6 +203,7 @@ async function fanOut(): Promise<Row> {
     clock,
     leaseMs: LEASE_MS,
     offerMs: OFFER_MS,
+    avoidMs: AVOID_MS,
   });
   let problem: unknown;
   const shell = new Shell({

@@ -7,8 +7,9 @@
  * 2. A class that came up short is dry until something says otherwise: an enqueue here, a wake-up, the poll.
  *    Nothing is asked of dry classes, so an idle fleet makes no calls but the poll.
  * 3. Credits asked for are reserved until the claim is back.
+ * 4. What an agent leaves to others (it lost that job before) makes the class dry for this agent alone.
  */
-import type { ClaimAsk, Grant } from '../queue/items.ts';
+import type { ClaimAsk, ClaimShort, Grant } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
 import { parseJobRef } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
@@ -54,6 +55,8 @@ export interface ClaimerOptions {
   readonly store: Store;
   readonly plans: PlanCache;
   readonly claimants: () => readonly Claimant[];
+  /** Whether agents other than this one could run a class. */
+  readonly hasOthers: (queue: string, agentId: string) => boolean;
   /** Another cell may have what this one lacks. */
   readonly onShort: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
@@ -69,6 +72,8 @@ interface Asked {
 export class Claimer {
   readonly #options: ClaimerOptions;
   readonly #dry = new Set<string>();
+  /** By agent: classes in which it leaves to others what is there. */
+  readonly #left = new Map<string, Set<string>>();
   /** Classes somebody spoke for while a claim was under way; undefined = all. */
   #woken: Set<string> | undefined = new Set();
   #number = 0;
@@ -85,10 +90,12 @@ export class Claimer {
   wake(classes?: Iterable<string>): void {
     if (classes === undefined) {
       this.#dry.clear();
+      this.#left.clear();
       this.#woken = undefined;
     } else {
       for (const name of classes) {
         this.#dry.delete(name);
+        for (const names of this.#left.values()) names.delete(name);
         this.#woken?.add(name);
       }
     }
@@ -127,37 +134,40 @@ export class Claimer {
   }
 
   #asks(): Asked[] {
-    const { cell, claimants } = this.#options;
+    const { cell, claimants, hasOthers } = this.#options;
     const all = claimants();
     const asked: Asked[] = [];
-    let left = MAX_PER_CLAIM;
+    let room = MAX_PER_CLAIM;
     // Who is asked first changes every time: no agent owns the front of the race.
     this.#turn++;
-    for (let i = 0; i < all.length && left > 0; i++) {
+    for (let i = 0; i < all.length && room > 0; i++) {
       const claimant = all[(i + this.#turn) % all.length] as Claimant;
       const open = claimant.credit.open;
       if (open === 0) continue;
       const classes: string[] = [];
       const groups: number[] = [];
       const limits: number[] = [];
+      const alone: number[] = [];
+      const left = this.#left.get(claimant.agentId);
       for (const [type, names] of claimant.classesIn(cell)) {
         const limit = claimant.credit.openOf(type);
         if (limit === 0) continue;
         let grouped = false;
         for (const name of names) {
-          if (this.#dry.has(name)) continue;
+          if (this.#dry.has(name) || left?.has(name) === true) continue;
           if (!grouped) limits.push(limit);
           grouped = true;
           classes.push(name);
           groups.push(limits.length);
+          if (!hasOthers(name, claimant.agentId)) alone.push(classes.length);
         }
       }
       if (classes.length === 0) continue;
-      const jobs = Math.min(open, MAX_PER_ASK, left);
-      left -= jobs;
-      asked.push({ claimant, ask: [claimant.agentId, jobs, classes, groups, limits] });
+      const jobs = Math.min(open, MAX_PER_ASK, room);
+      room -= jobs;
+      asked.push({ claimant, ask: [claimant.agentId, jobs, classes, groups, limits, alone] });
     }
-    if (left === 0) this.#again = true;
+    if (room === 0) this.#again = true;
     return asked;
   }
 
@@ -178,10 +188,12 @@ export class Claimer {
       for (const { claimant, ask } of asked) claimant.credit.unreserve(ask[1]);
     }
     const granted = this.#deliver(asked, reply, `${store.origin}.${number}`);
-    const short = reply[0] as number[];
+    const [short, left] = reply[0] as ClaimShort;
+    const leaves = new Set<string>();
+    for (let i = 0; i < left.length; i += 2) leaves.add(`${left[i]} ${left[i + 1]}`);
     let someShort = false;
     let someFull = false;
-    asked.forEach(({ ask }, index) => {
+    asked.forEach(({ claimant, ask }, index) => {
       if ((short[index] ?? 0) === 0) {
         someFull = true;
         return;
@@ -191,12 +203,20 @@ export class Claimer {
         const group = ask[3][position] as number;
         const limited = ((granted[index] as number[])[group] ?? 0) >= (ask[4][group - 1] as number);
         // What came in while the claim was under way may have come too late for it.
-        if (!limited && this.#woken?.has(name) === false) this.#dry.add(name);
+        if (limited || this.#woken?.has(name) !== false) return;
+        if (leaves.has(`${index} ${position}`)) this.#leave(claimant.agentId, name);
+        else this.#dry.add(name);
       });
     });
     if (someShort) this.#options.onShort(cell);
     // Who got all it asked for may have credit that was not asked for: an ask is bounded.
     if (someFull) this.#again = true;
+  }
+
+  #leave(agentId: string, name: string): void {
+    const names = this.#left.get(agentId);
+    if (names === undefined) this.#left.set(agentId, new Set([name]));
+    else names.add(name);
   }
 
   /** Gives every grant to its claimant; counts grants per ask and type group. */

@@ -31,6 +31,11 @@ export interface AgentRecord {
   readonly telemetry: Heartbeat__Output['telemetry'];
 }
 
+export interface ConnectedAgent {
+  readonly id: string;
+  readonly profile: Profile;
+}
+
 export interface FleetOptions {
   readonly redis: Redis | Cluster;
   readonly namespace: string;
@@ -113,11 +118,11 @@ export class Fleet {
     );
   }
 
-  /** Profiles of all connected agents. */
-  async profiles(): Promise<Profile[]> {
+  /** All connected agents that may be offered jobs. */
+  async connected(): Promise<ConnectedAgent[]> {
     return (await this.list())
       .filter((record) => record.state === AgentState.AGENT_STATE_CONNECTED)
-      .map((record) => profileOf(record.advertisement));
+      .map((record) => ({ id: record.id, profile: profileOf(record.advertisement) }));
   }
 
   #relist(): void {

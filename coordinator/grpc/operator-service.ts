@@ -21,7 +21,7 @@ export interface OperatorServiceParts {
 export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts): OperatorHandlers {
   return {
     listQueues: unary(frame, async (request) => {
-      const profiles = await fleet.profiles();
+      const profiles = (await fleet.connected()).map(({ profile }) => profile);
       const queues = (await stats.list(profiles)).map((queue): Plain<Queue__Output> => ({
         name: queue.name,
         type: queue.type,

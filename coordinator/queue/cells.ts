@@ -10,7 +10,7 @@ import type { Cell } from './keys.ts';
 import { cellTag } from './slots.ts';
 
 /** Layout revision of the records (`records.ts`); another one refuses to start. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 
 /** Cells of a key space created on a cluster with this many masters; one Redis has one cell and strict order. */
 export function defaultCellCount(masters: number): number {

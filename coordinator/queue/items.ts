@@ -29,8 +29,11 @@ export type SubmitItem = [string, string, number, string, number, number[], stri
 export type SoloItem = [string, string, number, string, number, string, string, number, number];
 export type SubmitReply = ['created' | 'exists', number];
 
-/** [agent, jobs wanted, classes, group of each class (from 1), jobs allowed per group] */
-export type ClaimAsk = [string, number, string[], number[], number[]];
+/** [agent, jobs wanted, classes, group of each class (from 1), jobs allowed per group, positions (from 1) of classes nobody else can run] */
+export type ClaimAsk = [string, number, string[], number[], number[], number[]?];
+
+/** [shortfall per ask, ask and class (both from 0) in turn of what was left to others] */
+export type ClaimShort = [number[], number[]];
 
 /** [ask index, ref, token, attempt, cost, input, slot, head follows, plan follows] */
 export type Grant = [number, string, string, number, number, string, number, boolean, boolean];

@@ -33,6 +33,10 @@ export interface JobRecord {
   readonly progressSource: number;
   readonly replaces: number;
   readonly blocked: string;
+  readonly token: string;
+  readonly claimedAt: number;
+  /** As stored: `readHistory` reads it. */
+  readonly history: Buffer | '';
 }
 
 function readJob(bytes: Buffer): JobRecord {

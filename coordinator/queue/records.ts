@@ -79,8 +79,9 @@ export const JOB_FIELDS = [
   ['attempt', 'I4'], // from 1
   ['slot', 'I4'], // fan-out index
   ['replaces', 'i4'], // ordinal of the job it replaces, -1 = none
-  ['emitBatch', 'I6'], // last batch of further jobs the live claim asked for
+  ['emitBatch', 'I6'], // last batch of further jobs it asked for, in whatever claim or attempt
   ['queuedAt', 'I6'],
+  ['claimedAt', 'I6'], // of the live or last claim, 0 = not claimed
   ['startedAt', 'I6'],
   ['completedAt', 'I6'],
   ['runMs', 'I6'], // time the executor ran
@@ -95,8 +96,11 @@ export const JOB_FIELDS = [
   ['output', 'I4s'], // JSON text
   ['reason', 'I4s'],
   ['message', 'I4s'],
-  ['agents', 'I4s'], // agents that lost it by a stall
+  ['agents', 'I4s'], // agents that lost it by a stall, or failed what it replaces; with commas
   ['blocked', 'I4s'], // why its content was blocked
+  // '' or msgpack list of the claims before the live or last one, newest last, each
+  // [attempt, agent, end, reason, claimedAt, startedAt, endedAt].
+  ['history', 'I4s'],
 ] as const satisfies Fields;
 
 /**
@@ -191,7 +195,7 @@ type Numbers<F extends Fields> = { [K in Exclude<NameOf<F>, TextNames<F>>]: numb
 export type HeadRecord = Numbers<typeof HEAD_FIELDS> & Text<typeof HEAD_FIELDS, 'dirty'> & Raws<'dirty'>;
 export type StepRecord = Numbers<typeof STEP_FIELDS> & Text<typeof STEP_FIELDS, 'notes'> & Raws<'notes'>;
 export type SoloRecord = Numbers<typeof SOLO_FIELDS> & Text<typeof SOLO_FIELDS, never>;
-export type JobFields = Numbers<typeof JOB_FIELDS> & Text<typeof JOB_FIELDS, never>;
+export type JobFields = Numbers<typeof JOB_FIELDS> & Text<typeof JOB_FIELDS, 'history'> & Raws<'history'>;
 
 // The fields in the order of the lists above; a test holds both together.
 
@@ -266,6 +270,7 @@ export function readJobRecord(bytes: Buffer): JobFields {
     replaces: from.i32(),
     emitBatch: from.u48(),
     queuedAt: from.u48(),
+    claimedAt: from.u48(),
     startedAt: from.u48(),
     completedAt: from.u48(),
     runMs: from.u48(),
@@ -282,6 +287,7 @@ export function readJobRecord(bytes: Buffer): JobFields {
     message: from.text(from.u32()),
     agents: from.text(from.u32()),
     blocked: from.text(from.u32()),
+    history: from.bytes(from.u32()),
   };
 }
 

@@ -93,5 +93,8 @@ export function soloJob(bytes: Buffer, wid: string): JobRecord {
     progressSource: 0,
     replaces: -1,
     blocked: '',
+    token: solo.token,
+    claimedAt: solo.claimedAt,
+    history: '',
   };
 }

@@ -59,6 +59,8 @@ export interface StoreOptions {
   readonly leaseMs: number;
   /** Time an offer stays valid, milliseconds. */
   readonly offerMs: number;
+  /** Time a job is kept from an agent that lost it, where others can run it, milliseconds. */
+  readonly avoidMs: number;
 }
 
 interface CellBatchers {
@@ -152,6 +154,7 @@ export class Store {
         this.#options.offerMs,
         register ? 1 : 0,
         asks,
+        this.#options.avoidMs,
       ]),
     );
   }

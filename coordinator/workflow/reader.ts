@@ -16,6 +16,7 @@ import type {
 } from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
+import { claimsOf } from '../queue/history.ts';
 import { jobId, jobRef, keys, workflowId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
 import { STEPS_PER_CHUNK } from '../queue/records.ts';
@@ -200,6 +201,15 @@ export class Reader {
           runnable: isTerminal(job.state) || job.hold > 0 || this.#options.isRunnable(job.queue),
           blockedReason: job.blocked,
           outputJson: outputs ? job.output : '',
+          history: claimsOf(job).map(({ attempt, agent, end, reason, claimedAt, startedAt, endedAt }) => ({
+            attempt,
+            agentId: agent,
+            end,
+            reason,
+            claimedAtMs: claimedAt,
+            startedAtMs: startedAt,
+            endedAtMs: endedAt,
+          })),
         };
       }),
     );

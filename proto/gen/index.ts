@@ -9,6 +9,7 @@ export type * from './types/dibs/v1/ArtifactService.ts';
 export type * from './types/dibs/v1/CancelJob.ts';
 export type * from './types/dibs/v1/CancelWorkflowRequest.ts';
 export type * from './types/dibs/v1/CancelWorkflowResponse.ts';
+export type * from './types/dibs/v1/Claim.ts';
 export type * from './types/dibs/v1/CompletionAck.ts';
 export type * from './types/dibs/v1/Control.ts';
 export type * from './types/dibs/v1/CoordinatorMessage.ts';

@@ -15,6 +15,7 @@ import type { Json } from '../common/json.ts';
 import { parseState, stateName } from '../common/states.ts';
 import type {
   AgentView,
+  ClaimEnd,
   Explained,
   JobView,
   QueueView,
@@ -99,6 +100,15 @@ function readJob(wire: WireJob): JobView {
     runnable: wire.runnable,
     blockedReason: orNull(wire.blockedReason),
     output: jsonOr(wire.outputJson, null),
+    history: wire.history.map((claim) => ({
+      attempt: claim.attempt,
+      agentId: claim.agentId,
+      end: orNull(claim.end) as ClaimEnd | null,
+      reason: orNull(claim.reason),
+      claimedAt: date(claim.claimedAtMs),
+      startedAt: date(claim.startedAtMs),
+      endedAt: date(claim.endedAtMs),
+    })),
   };
 }
 

@@ -94,7 +94,31 @@ export interface JobView extends Explained {
   readonly runnable: boolean;
   readonly blockedReason: string | null;
   readonly output: Json;
+  /** Every hold an agent had on it, oldest first, those on the jobs it replaces included; the newest 17. */
+  readonly history: readonly ClaimView[];
 }
+
+/** One agent's hold on a job. */
+export interface ClaimView {
+  /** Attempt it was part of, from 1. */
+  readonly attempt: number;
+  readonly agentId: string;
+  /** How it ended; null while it lasts. */
+  readonly end: ClaimEnd | null;
+  readonly reason: string | null;
+  readonly claimedAt: Date | null;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+export type ClaimEnd =
+  | 'released'
+  | 'offer_lapsed'
+  | 'stalled'
+  | 'succeeded'
+  | 'failed'
+  | 'expired'
+  | 'canceled';
 
 export interface QueueView {
   readonly name: string;

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- purpose: agents race for jobs; each ask takes one job in turn until all are filled or nothing is left
 -- keys: cell meta
--- args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[]]
--- returns: sequence of shortfall per ask, then per grant its facts, the head where asked for, the plan once per workflow
+-- args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number]
+-- returns: sequence of [shortfall per ask, ask and class in turn of what was left to others], then per grant its facts, the head where asked for, the plan once per workflow
 -- edges: unassigned -> scheduled
 -- emits: job.claimed
 -- idempotent: the last claim number of a coordinator answers with the same grants
 -- use: cell queue facts decision
-local tag, origin, claim_no, random, offer_ms, register, asks = A[1], A[2], A[3], A[4], A[5], A[6], A[7]
+local tag, origin, claim_no, random, offer_ms, register, asks, avoid_ms = A[1], A[2], A[3], A[4], A[5], A[6], A[7], A[8]
 local parts = {}
 
 -- One grant: what the agent needs, then version and view for deciding ahead, then the plan once per workflow and call.
@@ -79,19 +79,67 @@ local function head_of(class)
   return p
 end
 
+-- An agent that lost the job before leaves it to others for `avoid_ms` after it came into its queue, where there are any:
+-- ask[6] has the positions of the classes nobody else can run.
+local LOOK_AHEAD = 16
+local shunned = {}
+local function shuns(ask, at, j)
+  if not names_agent(j[J.agents], ask[1]) then return false end
+  local since = j[J.queuedAt]
+  if j[J.history] ~= '' then
+    local claims = cmsgpack.unpack(j[J.history])
+    since = math.max(since, claims[#claims][7])
+  end
+  if now - since >= avoid_ms then return false end
+  local alone = ask[6] or {}
+  for i = 1, #alone do if alone[i] == at then return false end end
+  return true
+end
+
+-- What was passed over stays for the other asks of this call; at most LOOK_AHEAD entries are, per class.
+local function pass_over(p, a, at, member, score, j)
+  if not p.passed then p.passed, p.barred, p.looked = {}, {}, 0 end
+  if p.looked < LOOK_AHEAD then
+    p.looked = p.looked + 1
+    p.passed[#p.passed + 1] = {member, score, j}
+  else
+    p.i = p.i - 2
+    p.barred[a] = true
+  end
+  if shunned[#shunned - 1] ~= a - 1 or shunned[#shunned] ~= at - 1 then
+    shunned[#shunned + 1] = a - 1
+    shunned[#shunned + 1] = at - 1
+  end
+end
+
+-- The next entry of a class for this ask: its place in what was passed over, 0 = the next one unread, nil = none.
+local function front(p, a, at)
+  if p.passed then
+    for k = 1, #p.passed do
+      if not shuns(asks[a], at, p.passed[k][3]) then return k end
+    end
+    if p.barred[a] then return nil end
+  end
+  return p.i <= p.size and 0 or nil
+end
+
 -- The class to serve an ask from: highest band, then the oldest head.
-local function best(ask, limit)
+local function best(a, limit)
+  local ask = asks[a]
   local classes, groups = ask[3], ask[4]
   local chosen, chosen_band, chosen_age = nil, nil, nil
   for c = 1, #classes do
     if limit[groups[c]] > 0 then
       local p = head_of(classes[c])
-      if p.i <= p.size then
-        if #classes == 1 then return p, groups[c], classes[c] end
-        local band = floor(tonumber(p.list[p.i + 1]) / BAND_SHIFT)
-        local age = sub(p.list[p.i], 1, 10)
+      local k = p.i <= p.size and 0 or nil
+      if p.passed then k = front(p, a, c) end
+      if k then
+        if #classes == 1 then return p, c, k end
+        local entry = k > 0 and p.passed[k]
+        local band = floor((entry and entry[2] or tonumber(p.list[p.i + 1])) / BAND_SHIFT)
+        local age = sub(entry and entry[1] or p.list[p.i], 1, 10)
         if not chosen or band < chosen_band or (band == chosen_band and age < chosen_age) then
-          chosen, chosen_band, chosen_age = {p, groups[c], classes[c]}, band, age
+          chosen, chosen_band, chosen_age = {p, c, k}, band, age
         end
       end
     end
@@ -119,7 +167,8 @@ end
 local clock_names = {[0] = 'V0', 'V1', 'V2'}
 local function take_clock(p, score)
   local low = floor(score / BAND_SHIFT)
-  p.clocks[clock_names[2 - low]] = score - low * BAND_SHIFT
+  local name, reached = clock_names[2 - low], score - low * BAND_SHIFT
+  if reached > (p.clocks[name] or -1) then p.clocks[name] = reached end
 end
 
 local done = {}
@@ -131,13 +180,20 @@ while open > 0 do
         done[a] = true
         open = open - 1
       else
-        local p, group, class = best(ask, limits[a])
+        local p, at, k = best(a, limits[a])
         if not p then
           done[a] = true
           open = open - 1
         else
-          local member, score = p.list[p.i], tonumber(p.list[p.i + 1])
-          p.i = p.i + 2
+          local group, class = ask[4][at], ask[3][at]
+          local member, score
+          if k > 0 then
+            local entry = table.remove(p.passed, k)
+            member, score = entry[1], entry[2]
+          else
+            member, score = p.list[p.i], tonumber(p.list[p.i + 1])
+            p.i = p.i + 2
+          end
           local ref = sub(member, 12)
           local wid = sub(ref, 1, 26)
           if jobs[ref] == nil and not solos[wid] then fetch_ahead(p) end
@@ -165,6 +221,8 @@ while open > 0 do
           elseif rec.w.h[H.state] == ST.paused then
             p.taken[#p.taken + 1] = member
             zadd(P .. 'p:wf:' .. rec.w.wid, score, member .. '|' .. class)
+          elseif j[J.agents] ~= '' and shuns(ask, at, j) then
+            pass_over(p, a, at, member, score, j)
           else
             p.taken[#p.taken + 1] = member
             take_clock(p, score)
@@ -172,6 +230,7 @@ while open > 0 do
             j[J.agent] = ask[1]
             j[J.hold] = 1
             j[J.claims] = j[J.claims] + 1
+            j[J.claimedAt] = now
             j[J.state] = ST.scheduled
             move(rec)
             local step = step_of(rec.w, rec.s)
@@ -193,7 +252,7 @@ end
 if fence_used > 0 then call('HSET', KEYS[1], 'fence', string.format('%.0f', fence + fence_used)) end
 for class, p in pairs(pools) do
   if #p.taken > 0 then bulk('ZREM', P .. 'q:' .. class, p.taken) end
-  p.empty = p.i > p.size and (p.dry or call('EXISTS', P .. 'q:' .. class) == 0)
+  p.empty = p.i > p.size and not (p.passed and #p.passed > 0) and (p.dry or call('EXISTS', P .. 'q:' .. class) == 0)
   if not p.empty then
     for field, value in pairs(p.clocks) do
       if value > fair_clock(class, field) then set_fair_clock(class, field, value) end
@@ -228,7 +287,7 @@ if #parts > 0 and #asks > 0 then
   end
   call('HSET', P .. 'k', origin, pack({claim_no, kept}))
 end
-local out = {pack(short)}
+local out = {pack({short, shunned})}
 for i = 1, #parts do
   local g = parts[i]
   -- \153: an array of nine. Plans go as bytes: whoever knows a plan need not read it.

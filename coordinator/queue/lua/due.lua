@@ -23,7 +23,7 @@ for i = 1, #list do
   local rec = load_job(list[i])
   if rec and rec.j[J.hold] == 1 then
     lapsed[#lapsed + 1] = {rec.ref, rec.j[J.agent]}
-    requeue(rec, EV['job.released'], 'OFFER_LAPSED')
+    requeue(rec, EV['job.released'], 'OFFER_LAPSED', 'offer_lapsed')
   else
     zrem(OFFERS, list[i])
   end

@@ -15,7 +15,7 @@ for i = 1, #A[3] do
   local rec = load_job(it[1])
   local live = held(rec, it[2])
   out[i] = live
-  if live == 'ok' then requeue(rec, EV['job.released'], it[3]) end
+  if live == 'ok' then requeue(rec, EV['job.released'], it[3], 'released') end
 end
 flush_queue(A[2])
 flush(A[1], A[2])

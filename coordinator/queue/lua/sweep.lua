@@ -26,11 +26,11 @@ for i = 1, #list do
   else
     local j = rec.j
     local agent = j[J.agent]
-    j[J.agents] = j[J.agents] == '' and agent or (j[J.agents] .. ',' .. agent)
+    j[J.agents] = with_agent(j[J.agents], agent)
     event(rec.w, EV['job.stalled'], rec.s, rec.n, j[J.state], agent)
     if j[J.recoveries] < max then
       j[J.recoveries] = j[J.recoveries] + 1
-      requeue(rec, EV['job.recovered'], 'STALLED')
+      requeue(rec, EV['job.recovered'], 'STALLED', 'stalled')
       stalled[#stalled + 1] = {rec.ref, agent, 1}
     else
       fail(rec, ST.failed, 'RECOVERY_EXHAUSTED',

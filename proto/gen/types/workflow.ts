@@ -5,6 +5,7 @@ import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-load
 import type { ArtifactRef as _dibs_v1_ArtifactRef, ArtifactRef__Output as _dibs_v1_ArtifactRef__Output } from './dibs/v1/ArtifactRef.ts';
 import type { CancelWorkflowRequest as _dibs_v1_CancelWorkflowRequest, CancelWorkflowRequest__Output as _dibs_v1_CancelWorkflowRequest__Output } from './dibs/v1/CancelWorkflowRequest.ts';
 import type { CancelWorkflowResponse as _dibs_v1_CancelWorkflowResponse, CancelWorkflowResponse__Output as _dibs_v1_CancelWorkflowResponse__Output } from './dibs/v1/CancelWorkflowResponse.ts';
+import type { Claim as _dibs_v1_Claim, Claim__Output as _dibs_v1_Claim__Output } from './dibs/v1/Claim.ts';
 import type { Counts as _dibs_v1_Counts, Counts__Output as _dibs_v1_Counts__Output } from './dibs/v1/Counts.ts';
 import type { Event as _dibs_v1_Event, Event__Output as _dibs_v1_Event__Output } from './dibs/v1/Event.ts';
 import type { ForEach as _dibs_v1_ForEach, ForEach__Output as _dibs_v1_ForEach__Output } from './dibs/v1/ForEach.ts';
@@ -43,6 +44,7 @@ export interface ProtoGrpcType {
       ArtifactRef: MessageTypeDefinition<_dibs_v1_ArtifactRef, _dibs_v1_ArtifactRef__Output>
       CancelWorkflowRequest: MessageTypeDefinition<_dibs_v1_CancelWorkflowRequest, _dibs_v1_CancelWorkflowRequest__Output>
       CancelWorkflowResponse: MessageTypeDefinition<_dibs_v1_CancelWorkflowResponse, _dibs_v1_CancelWorkflowResponse__Output>
+      Claim: MessageTypeDefinition<_dibs_v1_Claim, _dibs_v1_Claim__Output>
       Counts: MessageTypeDefinition<_dibs_v1_Counts, _dibs_v1_Counts__Output>
       Event: MessageTypeDefinition<_dibs_v1_Event, _dibs_v1_Event__Output>
       FailMode: EnumTypeDefinition

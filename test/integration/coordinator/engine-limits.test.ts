@@ -121,6 +121,7 @@ async function parts(url: string) {
     clock,
     leaseMs: 120_000,
     offerMs: 15_000,
+    avoidMs: 5000,
   });
   const reads = new Reads(raw);
   const classes = new Classes(raw, 'limits', cells);

@@ -57,6 +57,7 @@ class Life {
       clock,
       leaseMs: LEASE_MS,
       offerMs: OFFER_MS,
+      avoidMs: 5000,
     });
     this.#shell = new Shell({
       store,

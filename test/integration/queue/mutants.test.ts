@@ -121,6 +121,19 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
     '    touch_solo(solo)\n',
   ],
   ['a record taken apart forgets its claim', 'claimed and 1 or 0, 0, 1, 0, -1', '0, 0, 1, 0, -1'],
+  [
+    'who lost a job takes it again',
+    "elseif j[J.agents] ~= '' and shuns(ask, at, j) then",
+    'elseif false then',
+  ],
+  ['nobody else is asked for', 'if alone[i] == at then return false end', ''],
+  ['what one agent leaves is left by all', 'if not shuns(asks[a], at, p.passed[k][3]) then return k end', ''],
+  ['a replacement forgets who tried', 'j[J.agents] = with_agent(o[J.agents], o[J.agent])', ''],
+  [
+    'a claim that was given up is forgotten',
+    '  rec.j[J.history] = with_claim(rec.j, how, reason, now)\n',
+    '',
+  ],
 ];
 
 test.each(bugs)('%s', async (_, from, to) => {

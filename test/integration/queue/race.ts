@@ -37,7 +37,15 @@ export interface RaceOptions {
 export async function race({ connections, cells, inTurn }: RaceOptions): Promise<number> {
   const stores = connections.map(
     (redis, i) =>
-      new Store({ redis, cells, origin: `coordinator${i}`, clock, leaseMs: LEASE_MS, offerMs: OFFER_MS }),
+      new Store({
+        redis,
+        cells,
+        origin: `coordinator${i}`,
+        clock,
+        leaseMs: LEASE_MS,
+        offerMs: OFFER_MS,
+        avoidMs: 5000,
+      }),
   );
   const wids = Array.from({ length: WORKFLOWS }, (_, i) => workflowKey('acme', `race${i}`, cells.length));
   await Promise.all(wids.map((wid, i) => submit(stores[i % stores.length] as Store, wid)));

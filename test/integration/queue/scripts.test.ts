@@ -4,6 +4,7 @@ import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
 import type { RedisConnection } from '../../../runtime/redis/connect.ts';
 import { useRedis } from '../../support/redis.ts';
+import { avoidCases } from './cases/avoid.ts';
 import { claimCases } from './cases/claim.ts';
 import { decideCases } from './cases/decide.ts';
 import { factCases } from './cases/facts.ts';
@@ -28,6 +29,7 @@ const world = (): World => new World(connection, scripts, redis().url);
 
 describe('submit', () => void submitCases(world));
 describe('claim', () => void claimCases(world));
+describe('another agent is preferred', () => void avoidCases(world));
 describe('facts', () => void factCases(world));
 describe('decide', () => void decideCases(world));
 describe('due', () => void dueCases(world));

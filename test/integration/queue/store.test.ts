@@ -30,7 +30,15 @@ afterAll(() => closeRedis(connection));
 const clock = { now: () => 0, sleep: () => Promise.resolve() };
 
 function storeIn(cells: readonly Cell[], use: RedisConnection = connection): Store {
-  return new Store({ redis: use, cells, origin: 'me', clock, leaseMs: LEASE_MS, offerMs: OFFER_MS });
+  return new Store({
+    redis: use,
+    cells,
+    origin: 'me',
+    clock,
+    leaseMs: LEASE_MS,
+    offerMs: OFFER_MS,
+    avoidMs: 5000,
+  });
 }
 
 function submit(store: Store, wid: string, options: FlowOptions = {}): Promise<SubmitReply> {

@@ -11,6 +11,7 @@ import type { ScriptName, Scripts } from '../../../coordinator/queue/gen/scripts
 import type {
   AcceptItem,
   ClaimAsk,
+  ClaimShort,
   CompleteItem,
   DecideItem,
   EmitItem,
@@ -57,6 +58,8 @@ export interface Granted {
 
 export interface Claimed {
   readonly short: number[];
+  /** [ask, position of the class] of what was left to others. */
+  readonly left: [number, number][];
   readonly grants: Granted[];
 }
 
@@ -140,10 +143,10 @@ export class World {
 
   async claim(
     asks: ClaimAsk[],
-    options: { number?: number; register?: boolean; random?: string } = {},
+    options: { number?: number; register?: boolean; random?: string; avoidMs?: number } = {},
   ): Promise<Claimed> {
     this.#claims++;
-    const { number = this.#claims, register = true, random = `x${this.#claims}` } = options;
+    const { number = this.#claims, register = true, random = `x${this.#claims}`, avoidMs = 0 } = options;
     const reply = await this.scripts.call('claim', this.cell, [
       this.nextTag(),
       this.origin,
@@ -152,6 +155,7 @@ export class World {
       OFFER_MS,
       register ? 1 : 0,
       asks,
+      avoidMs,
     ]);
     return readClaim(reply);
   }
@@ -361,7 +365,11 @@ export function readClaim(reply: readonly unknown[]): Claimed {
     if (hasPlan) plans.set(wid, reply[i++]);
     grants.push({ ask: index, ref, token, attempt, cost, input, slot, head, plan: plans.get(wid) });
   }
-  return { short: reply[0] as number[], grants };
+  const [short, flat] = reply[0] as ClaimShort;
+  const left = flat.flatMap((ask, i): [number, number][] =>
+    i % 2 === 0 ? [[ask, flat[i + 1] as number]] : [],
+  );
+  return { short, left, grants };
 }
 
 type PackedEntry = [first: number, at: number, tag: string, events: LogEvent[]];

@@ -33,8 +33,8 @@ test('released layouts stay', () => {
   );
   expect(text(JOB_FIELDS)).toBe(
     'state:B hold:B band:B progressSource:B claims:H recoveries:H attempt:I4 slot:I4 replaces:i4 emitBatch:I6 ' +
-      'queuedAt:I6 startedAt:I6 completedAt:I6 runMs:I6 score:d cost:d progress:d token:Bs agent:Hs class:Hs ' +
-      'member:Bs input:I4s output:I4s reason:I4s message:I4s agents:I4s blocked:I4s',
+      'queuedAt:I6 claimedAt:I6 startedAt:I6 completedAt:I6 runMs:I6 score:d cost:d progress:d token:Bs agent:Hs class:Hs ' +
+      'member:Bs input:I4s output:I4s reason:I4s message:I4s agents:I4s blocked:I4s history:I4s',
   );
   expect(STEPS_PER_CHUNK).toBe(32);
 });
@@ -139,7 +139,7 @@ describe('views', () => {
     const step = distinct(STEP_FIELDS, 'notes');
     const bytes = stored(STEP_FIELDS, step);
     expect(readStepRecords(Buffer.concat([bytes, bytes]), 0, 2 * bytes.length)).toEqual([step, step]);
-    const job = distinct(JOB_FIELDS, '');
+    const job = distinct(JOB_FIELDS, 'history');
     expect(readJobRecord(stored(JOB_FIELDS, job))).toEqual(job);
   });
 

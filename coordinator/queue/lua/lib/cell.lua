@@ -95,8 +95,8 @@ local function expand(wid)
   works[wid] = w
   local claimed = state >= ST.scheduled
   local j = {state, state == ST.scheduled and 1 or 0, q[Q.band], 0, claimed and 1 or 0, 0, 1, 0, -1, 0, q[Q.createdAt],
-    q[Q.startedAt], q[Q.completedAt], q[Q.runMs], q[Q.score], q[Q.cost], over and 1 or -1, q[Q.token], q[Q.agent], q[Q.class],
-    member_of_solo(wid, q[Q.place]), '', q[Q.output], '', '', '', ''}
+    q[Q.claimedAt], q[Q.startedAt], q[Q.completedAt], q[Q.runMs], q[Q.score], q[Q.cost], over and 1 or -1, q[Q.token], q[Q.agent], q[Q.class],
+    member_of_solo(wid, q[Q.place]), '', q[Q.output], '', '', '', '', ''}
   local rec = {ref = wid .. '-0-0', w = w, s = 0, n = 0, j = j, dirty = false}
   jobs[rec.ref] = rec
   expanded[#expanded + 1] = rec

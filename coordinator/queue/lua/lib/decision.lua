@@ -10,7 +10,8 @@
 --   again    = steps to look at again: their work goes on in the next decision
 -- In the order of JOB_FIELDS in records.ts.
 local function new_job_record(slot, class, band, cost, input, attempt, replaces)
-  return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', '', ''}
+  return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', '',
+    '', ''}
 end
 
 local function new_job(w, spec)
@@ -20,13 +21,21 @@ local function new_job(w, spec)
   step[S.nextJob] = n + 1
   step[S.open] = step[S.open] + 1
   local class, cost, input = spec[3], spec[5], spec[6]
+  local j = new_job_record(spec[2], class, spec[4], cost, input, spec[7], spec[8])
   if spec[8] >= 0 then
-    -- A replacement takes over what it replaces; the slot's failure is mended.
+    -- A replacement takes over what it replaces, and who tried it; the slot's failure is mended.
     local old = load_job(ref_of(w.wid, s, spec[8]))
-    if old then cost, input = old.j[J.cost], old.j[J.input] end
+    if old then
+      local o = old.j
+      j[J.cost], j[J.input], j[J.emitBatch] = o[J.cost], o[J.input], o[J.emitBatch]
+      j[J.agents], j[J.history] = o[J.agents], o[J.history]
+      if o[J.token] ~= '' then
+        j[J.agents] = with_agent(o[J.agents], o[J.agent])
+        j[J.history] = with_claim(o, o[J.state] == ST.expired and 'expired' or 'failed', o[J.reason], o[J.completedAt])
+      end
+    end
     step[S.bad] = step[S.bad] - 1
   end
-  local j = new_job_record(spec[2], class, spec[4], cost, input, spec[7], spec[8])
   local rec = {ref = ref_of(w.wid, s, n), w = w, s = s, n = n, j = j, dirty = false}
   jobs[rec.ref] = rec
   move(rec)

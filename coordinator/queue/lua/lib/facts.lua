@@ -51,20 +51,44 @@ local function mark_started(rec, at)
   move(rec)
 end
 
+local function names_agent(list, agent)
+  return string.find(',' .. list .. ',', ',' .. agent .. ',', 1, true) ~= nil
+end
+
+-- Agents by name, each once, the newest 16.
+local function with_agent(list, agent)
+  if names_agent(list, agent) then return list end
+  if list == '' then return agent end
+  list = list .. ',' .. agent
+  local _, commas = string.gsub(list, ',', ',')
+  if commas >= 16 then list = string.match(list, '^[^,]*,(.*)$') end
+  return list
+end
+
+-- History with the claim that ends, the newest 16. `how`: released, offer_lapsed, stalled, failed, expired.
+local function with_claim(j, how, reason, at)
+  local list = j[J.history] == '' and {} or cmsgpack.unpack(j[J.history])
+  list[#list + 1] = {j[J.attempt], j[J.agent], how, reason, j[J.claimedAt], j[J.startedAt], at}
+  if #list > 16 then table.remove(list, 1) end
+  return pack(list)
+end
+
 local function free(rec)
   local j = rec.j
   drop_lease(rec)
   j[J.token] = ''
   j[J.state] = ST.unassigned
+  j[J.claimedAt] = 0
   j[J.startedAt] = 0
   j[J.progress] = -1
   j[J.progressSource] = 0
   move(rec)
 end
 
--- Back to the front of its queue, fence void. `code` is the event that tells why.
-local function requeue(rec, code, reason)
+-- Back to the front of its queue, fence void. `code` is the event that tells why, `how` the word its history keeps.
+local function requeue(rec, code, reason, how)
   local agent = rec.j[J.agent]
+  rec.j[J.history] = with_claim(rec.j, how, reason, now)
   free(rec)
   event(rec.w, code, rec.s, rec.n, ST.unassigned, agent, reason)
   queue_again(rec.j[J.class], rec.j[J.score], rec.j[J.member])

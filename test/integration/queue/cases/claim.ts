@@ -279,9 +279,9 @@ export function claimCases(world: () => World): void {
     const w = world();
     await w.submit(flow(w.wid('a')));
     const before = await w.dump();
-    expect(await w.claim([])).toEqual({ short: [], grants: [] });
-    expect(await w.claim([['agent', 0, ['q'], [1], [0]]])).toEqual({ short: [0], grants: [] });
-    expect(await w.claim([['agent', 1, ['q'], [1], [0]]])).toEqual({ short: [1], grants: [] });
+    expect(await w.claim([])).toEqual({ short: [], left: [], grants: [] });
+    expect(await w.claim([['agent', 0, ['q'], [1], [0]]])).toEqual({ short: [0], left: [], grants: [] });
+    expect(await w.claim([['agent', 1, ['q'], [1], [0]]])).toEqual({ short: [1], left: [], grants: [] });
     expect(await w.dump()).toEqual(before);
   });
 }

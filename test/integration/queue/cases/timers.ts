@@ -286,6 +286,6 @@ export function sweepCases(world: () => World): void {
     const retry = change({ steps: [step(0, { failsSeen: 1 })], jobs: [job({ attempt: 2, replaces: 0 })] });
     await w.decide([wid, 1, 1, retry, [0]]);
     const [again] = (await w.hold('two', 1, 'q')) as [Granted];
-    expect(await w.job(again.ref)).toMatchObject({ recoveries: 0, agents: '', replaces: 0, attempt: 2 });
+    expect(await w.job(again.ref)).toMatchObject({ recoveries: 0, agents: 'one', replaces: 0, attempt: 2 });
   });
 }

@@ -58,7 +58,10 @@ export interface ModelJob {
   progress: number;
   progressSource: number;
   replaces: number;
+  claimed: boolean;
   agents: string;
+  /** [attempt, agent, end, reason, started] */
+  history: unknown[][];
   blocked: string;
   runMs: number;
   emitBatch: number;
@@ -134,14 +137,20 @@ export class Model {
           ...((args[5] as SoloItem[] | undefined) ?? []).map((item) => this.#submitSolo(item)),
         ];
       case 'claim':
-        return this.#claim(args[1] as string, args[2] as number, args[3] as string, args[6] as ClaimAsk[]);
+        return this.#claim(
+          args[1] as string,
+          args[2] as number,
+          args[3] as string,
+          args[6] as ClaimAsk[],
+          (args[7] as number) > 0,
+        );
       case 'accept':
         return (args[3] as AcceptItem[]).map((item) => this.#accept(item));
       case 'progress':
         return (args[3] as ProgressItem[]).map((item) => this.#progress(item));
       case 'release':
         return (args[2] as ReleaseItem[]).map(([ref, token, reason]) =>
-          this.#ifHeld(ref, token, (job) => this.#requeue(job, 'job.released', reason)),
+          this.#ifHeld(ref, token, (job) => this.#requeue(job, 'job.released', reason, 'released')),
         );
       case 'complete':
         return [(args[2] as CompleteItem[]).map((item) => this.#complete(item)), []];
@@ -222,32 +231,70 @@ export class Model {
 
   // ── claims ──
 
-  #claim(origin: string, number: number, random: string, asks: ClaimAsk[]): unknown {
+  #claim(origin: string, number: number, random: string, asks: ClaimAsk[], avoid: boolean): unknown {
     const kept = this.#kept.get(origin);
     if (kept?.number === number) {
       const live = kept.grants.filter(({ ref, token }) => this.#held(ref, token) === 'ok');
-      return { short: [], grants: live.map((grant) => this.#grant(grant.ask, this.#job(grant.ref))) };
+      return {
+        short: [],
+        left: [],
+        grants: live.map((grant) => this.#grant(grant.ask, this.#job(grant.ref))),
+      };
     }
     const left = asks.map(([, jobs]) => jobs);
     const limits = asks.map(([, , , , limit]) => [...limit]);
     const open = new Set(asks.keys());
     const taken = new Set<string>();
     const reached = new Map<string, number>();
+    /** Entries some ask left to others, by class; how many of a class were; who will look no further there. */
+    const passed = new Map<string, Set<string>>();
+    const looked = new Map<string, number>();
+    const barred = new Set<string>();
+    const leaves = new Set<string>();
     const grants: { ask: number; ref: string; token: string }[] = [];
     while (open.size > 0) {
       for (const a of [...open]) {
         const [agent, , classes, groups] = asks[a] as ClaimAsk;
         const limit = limits[a] as number[];
         const allowed = classes.filter((_, c) => (limit[(groups[c] as number) - 1] as number) > 0);
-        const queue = left[a] === 0 ? undefined : this.#bestOf(allowed);
-        if (queue === undefined) {
+        const shuns = (queue: string, job: ModelJob): boolean =>
+          avoid &&
+          job.agents.split(',').includes(agent) &&
+          !(asks[a]?.[5] ?? []).includes(classes.indexOf(queue) + 1);
+        const heads = allowed.flatMap((queue) => {
+          const behind = passed.get(queue);
+          const head = this.entries(queue).find(({ member }) =>
+            behind?.has(member) === true
+              ? !shuns(queue, this.#job(member.slice(11)))
+              : !barred.has(`${a} ${queue}`),
+          );
+          return head === undefined ? [] : [{ queue, ...head }];
+        });
+        const best = left[a] === 0 ? undefined : bestOf(heads);
+        if (best === undefined) {
           open.delete(a);
           continue;
         }
-        const [{ member, score }] = this.entries(queue) as [{ member: string; score: number }];
-        this.queues.get(queue)?.delete(member);
-        taken.add(queue);
+        const { queue, member, score } = best;
         const job = this.jobs.get(member.slice(11));
+        if (
+          job?.state === State.unassigned &&
+          job.member === member &&
+          job.work.closing === 0 &&
+          job.work.state !== State.paused &&
+          shuns(queue, job)
+        ) {
+          leaves.add(`${a} ${classes.indexOf(queue)}`);
+          const count = looked.get(queue) ?? 0;
+          looked.set(queue, count + 1);
+          if (count >= 16) barred.add(`${a} ${queue}`);
+          else if (passed.has(queue)) passed.get(queue)?.add(member);
+          else passed.set(queue, new Set([member]));
+          continue;
+        }
+        this.queues.get(queue)?.delete(member);
+        passed.get(queue)?.delete(member);
+        taken.add(queue);
         const work = job?.work;
         if (
           job === undefined ||
@@ -267,6 +314,7 @@ export class Model {
         job.agent = agent;
         job.hold = 1;
         job.claims++;
+        job.claimed = true;
         job.state = State.scheduled;
         this.offers.set(job.ref, false);
         const step = work.steps[job.step] as ModelStep;
@@ -274,7 +322,8 @@ export class Model {
         if (work.state < State.scheduled) work.state = State.scheduled;
         this.#say(work, 'job.claimed', job, State.scheduled, [agent]);
         const low = Math.floor(score / BAND);
-        reached.set(`${queue} ${2 - low}`, score - low * BAND);
+        const lane = `${queue} ${2 - low}`;
+        reached.set(lane, Math.max(reached.get(lane) ?? 0, score - low * BAND));
         grants.push({ ask: a, ref: job.ref, token: job.token });
         left[a] = (left[a] as number) - 1;
         const group = (groups[classes.indexOf(queue)] as number) - 1;
@@ -292,22 +341,11 @@ export class Model {
       }
     }
     if (grants.length > 0) this.#kept.set(origin, { number, grants });
-    return { short: left, grants: grants.map(({ ask, ref }) => this.#grant(ask, this.#job(ref))) };
-  }
-
-  /** The class whose head has the highest band; of these the one whose head came first. */
-  #bestOf(classes: readonly string[]): string | undefined {
-    const heads = classes.flatMap((queue) =>
-      this.entries(queue)
-        .slice(0, 1)
-        .map((head) => ({ queue, ...head })),
-    );
-    heads.sort(
-      (a, b) =>
-        Math.floor(a.score / BAND) - Math.floor(b.score / BAND) ||
-        (a.member.slice(0, 10) < b.member.slice(0, 10) ? -1 : 1),
-    );
-    return heads[0]?.queue;
+    return {
+      short: left,
+      left: [...leaves].toSorted(),
+      grants: grants.map(({ ask, ref }) => this.#grant(ask, this.#job(ref))),
+    };
   }
 
   #grant(ask: number, job: ModelJob): Partial<Claimed['grants'][0]> {
@@ -452,11 +490,13 @@ export class Model {
     job.hold = 0;
   }
 
-  #requeue(job: ModelJob, event: EventType, reason: string): void {
+  #requeue(job: ModelJob, event: EventType, reason: string, end: string): void {
     job.work.solo = false;
+    job.history = withClaim(job, end, reason);
     this.#drop(job);
     job.token = '';
     job.state = State.unassigned;
+    job.claimed = false;
     job.started = false;
     job.progress = -1;
     job.progressSource = 0;
@@ -619,10 +659,17 @@ export class Model {
       progress: -1,
       progressSource: 0,
       replaces,
-      agents: '',
+      claimed: false,
+      agents: old === undefined ? '' : withAgent(old),
+      history:
+        old === undefined
+          ? []
+          : old.token === ''
+            ? old.history
+            : withClaim(old, old.state === State.expired ? 'expired' : 'failed', old.reason),
       blocked: '',
       runMs: 0,
-      emitBatch: 0,
+      emitBatch: old?.emitBatch ?? 0,
     };
     this.jobs.set(job.ref, job);
     if (delayMs > 0) this.timers.set(`backoff|${job.ref}`, false);
@@ -679,7 +726,7 @@ export class Model {
     for (const ref of dueOf(this.offers)) {
       const job = this.#job(ref);
       lapsed.push([ref, job.agent]);
-      this.#requeue(job, 'job.released', 'OFFER_LAPSED');
+      this.#requeue(job, 'job.released', 'OFFER_LAPSED', 'offer_lapsed');
     }
     for (const timer of dueOf(this.timers)) {
       this.timers.delete(timer);
@@ -717,11 +764,11 @@ export class Model {
     const exhausted = new Set<string>();
     for (const ref of dueOf(this.leases)) {
       const job = this.#job(ref);
-      job.agents = job.agents === '' ? job.agent : `${job.agents},${job.agent}`;
+      job.agents = withAgent(job);
       this.#say(job.work, 'job.stalled', job, job.state, [job.agent]);
       if (job.recoveries < max) {
         job.recoveries++;
-        this.#requeue(job, 'job.recovered', 'STALLED');
+        this.#requeue(job, 'job.recovered', 'STALLED', 'stalled');
         stalled.push([ref, job.agent, 1]);
       } else {
         const message = `It stalled ${job.recoveries + 1} times; agents tried: ${job.agents}.`;
@@ -749,6 +796,27 @@ function inner<V>(outer: Map<string, Map<string, V>>, key: string): Map<string, 
     outer.set(key, map);
   }
   return map;
+}
+
+/** The entry of the highest band; of these the one that came first. */
+function bestOf<E extends { member: string; score: number }>(heads: E[]): E | undefined {
+  heads.sort(
+    (a, b) =>
+      Math.floor(a.score / BAND) - Math.floor(b.score / BAND) ||
+      (a.member.slice(0, 10) < b.member.slice(0, 10) ? -1 : 1),
+  );
+  return heads[0];
+}
+
+function withClaim(job: ModelJob, end: string, reason: string): unknown[][] {
+  return [...job.history, [job.attempt, job.agent, end, reason, job.started]].slice(-16);
+}
+
+/** Agents that lost the job, its holder among them if it has one. */
+function withAgent({ agents, agent, token }: ModelJob): string {
+  const list = agents === '' ? [] : agents.split(',');
+  if (token === '' || list.includes(agent)) return agents;
+  return [...list, agent].slice(-16).join(',');
 }
 
 function dueOf(entries: ReadonlyMap<string, boolean>): string[] {

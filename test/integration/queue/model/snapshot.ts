@@ -2,6 +2,7 @@
  * Redis and the model brought to one form, and what must hold of it whatever happened.
  */
 import { expect } from 'vitest';
+import { claimsOf } from '../../../../coordinator/queue/history.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { readSoloRecord } from '../../../../coordinator/queue/records.ts';
 import { isSolo, soloJob } from '../../../../coordinator/queue/solo.ts';
@@ -109,9 +110,23 @@ function withoutEmptyEnd(list: readonly unknown[]): unknown[] {
 }
 
 function jobOf(bytes: Buffer): Fields {
-  const { class: queue, queuedAt: _queued, startedAt, completedAt, ...rest } = readJobRow(bytes);
+  const { class: queue, queuedAt: _queued, claimedAt, startedAt, completedAt, ...rest } = readJobRow(bytes);
   expect(completedAt > 0).toBe(isTerminal(rest.state));
-  return { ...rest, queue, started: startedAt > 0 };
+  const history = claimsOf({ ...rest, token: '', queue, claimedAt, startedAt, completedAt, queuedAt: 0 });
+  for (const claim of history) expect(claim.endedAt).toBeGreaterThanOrEqual(claim.claimedAt);
+  return {
+    ...rest,
+    queue,
+    claimed: claimedAt > 0,
+    started: startedAt > 0,
+    history: history.map((claim) => [
+      claim.attempt,
+      claim.agent,
+      claim.end,
+      claim.reason,
+      claim.startedAt > 0,
+    ]),
+  };
 }
 
 /** What a solo record stands for: the events its way implies, … */
@@ -147,10 +162,21 @@ function soloLog(bytes: Buffer): SaidEvent[] {
 
 /** … and a job. */
 function soloJobOf(bytes: Buffer, wid: string): Fields {
-  const { queuedAt: _queued, startedAt, completedAt, ...rest } = soloJob(bytes, wid);
+  const { queuedAt: _queued, claimedAt, startedAt, completedAt, ...rest } = soloJob(bytes, wid);
   const { score, token, runMs } = readSoloRecord(bytes);
   expect(completedAt > 0).toBe(isTerminal(rest.state));
-  return { ...rest, score, token, runMs, emitBatch: 0, input: '', agents: '', started: startedAt > 0 };
+  return {
+    ...rest,
+    score,
+    token,
+    runMs,
+    emitBatch: 0,
+    input: '',
+    agents: '',
+    history: [],
+    claimed: claimedAt > 0,
+    started: startedAt > 0,
+  };
 }
 
 export function snapshotOfModel(model: Model): Snapshot {

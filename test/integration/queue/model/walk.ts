@@ -231,9 +231,19 @@ export class Walk {
     const asks = Array.from({ length: 1 + (b % 3) }, (_, i): ClaimAsk => {
       const classes = QUEUES.filter((_, q) => ((c >> q) + i) % 3 !== 0);
       const groups = classes.map((_, at) => ((b + at) % 2 === 0 ? 1 : Math.min(2, classes.length)));
-      return [`agent${(a + i) % 4}`, 1 + ((b + i) % 4), classes, groups, [c % 6, 1 + (b % 3)]];
+      const alone = classes.flatMap((_, at) => ((a + at) % 4 === 0 ? [at + 1] : []));
+      return [`agent${(a + i) % 4}`, 1 + ((b + i) % 4), classes, groups, [c % 6, 1 + (b % 3)], alone];
     });
-    return this.#call('claim', [this.#world.nextTag(), origin, number, `r${a}`, OFFER_MS, c % 2, asks]);
+    return this.#call('claim', [
+      this.#world.nextTag(),
+      origin,
+      number,
+      `r${a}`,
+      OFFER_MS,
+      c % 2,
+      asks,
+      b % 3 === 0 ? 0 : LATER,
+    ]);
   }
 
   #accept(a: number, b: number, c: number): Promise<void> {
@@ -452,9 +462,10 @@ function wellEnded(work: ModelWork, index: number, n: number): Change {
 /** Answers without what the model does not say. */
 function answerOf(name: ScriptName, reply: unknown): unknown {
   if (name === 'claim') {
-    const { short, grants } = readClaim(reply as unknown[]);
+    const { short, left, grants } = readClaim(reply as unknown[]);
     return {
       short,
+      left: [...new Set(left.map((pair) => pair.join(' ')))].toSorted(),
       grants: grants.map(({ ask, ref, token, attempt, cost, input, slot }) => ({
         ask,
         ref,

@@ -4,6 +4,7 @@
 import type { State as _dibs_v1_State, State__Output as _dibs_v1_State__Output } from '../../dibs/v1/State.ts';
 import type { Outcome as _dibs_v1_Outcome, Outcome__Output as _dibs_v1_Outcome__Output } from '../../dibs/v1/Outcome.ts';
 import type { ProgressSource as _dibs_v1_ProgressSource, ProgressSource__Output as _dibs_v1_ProgressSource__Output } from '../../dibs/v1/ProgressSource.ts';
+import type { Claim as _dibs_v1_Claim, Claim__Output as _dibs_v1_Claim__Output } from '../../dibs/v1/Claim.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -60,6 +61,10 @@ export interface Job {
    */
   'blockedReason'?: (string);
   'outputJson'?: (string);
+  /**
+   * Every hold an agent had on it, oldest first, those on the jobs it replaces included; the newest 17.
+   */
+  'history'?: (_dibs_v1_Claim)[];
 }
 
 /**
@@ -116,4 +121,8 @@ export interface Job__Output {
    */
   'blockedReason': (string);
   'outputJson': (string);
+  /**
+   * Every hold an agent had on it, oldest first, those on the jobs it replaces included; the newest 17.
+   */
+  'history': (_dibs_v1_Claim__Output)[];
 }
