@@ -14,7 +14,8 @@ export const oneEndEach: Rule = function* ({ stored }) {
     const ends = new Map<string, LoggedEvent[]>();
     for (const event of workflow.events) {
       if (!ENDS.test(event.type)) continue;
-      const thing = `${event.step},${event.ordinal}`;
+      // A workflow's own events name the step that decided it.
+      const thing = event.type.startsWith('workflow.') ? 'workflow' : `${event.step},${event.ordinal}`;
       ends.set(thing, [...(ends.get(thing) ?? []), event]);
     }
     for (const [thing, list] of ends) {
@@ -31,7 +32,7 @@ export const oneEndEach: Rule = function* ({ stored }) {
         ? undefined
         : `${workflow.id} (${thing}) ended as ${end.type}, its record says ${stateName(state)}`;
     };
-    const checks = [missing('-1,-1', workflow.view.state)];
+    const checks = [missing('workflow', workflow.view.state)];
     workflow.steps.forEach(({ view, jobs }, index) => {
       checks.push(missing(`${index},-1`, view.state));
       for (const job of jobs) checks.push(missing(`${index},${job.ordinal}`, job.state));

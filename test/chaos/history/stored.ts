@@ -66,12 +66,13 @@ export async function readStored(redisUrl: string, namespace = 'dibs'): Promise<
     const workflows = new Map<string, StoredWorkflow>();
     const leftover: string[] = [];
     let wasted = 0;
+    const from = { reads: new Reads(redis), scripts: new ScriptRunner(redis) };
     for (const cell of cells) {
       const { heads, orphans } = await idsIn(redis, cell);
       leftover.push(...orphans);
-      for (let from = 0; from < heads.length; from += AT_ONCE) {
-        const page = heads.slice(from, from + AT_ONCE);
-        for (const workflow of await Promise.all(page.map((wid) => readWorkflow(redis, cell, wid))))
+      for (let at = 0; at < heads.length; at += AT_ONCE) {
+        const page = heads.slice(at, at + AT_ONCE);
+        for (const workflow of await Promise.all(page.map((wid) => readWorkflow({ ...from, cell }, wid))))
           workflows.set(workflow.id, workflow);
       }
       leftover.push(...(await setsIn(redis, cell)));
@@ -117,7 +118,7 @@ function cellsOf(redis: RedisConnection, namespace: string): Promise<readonly Ce
 async function setsIn(redis: RedisConnection, cell: Cell): Promise<string[]> {
   const left: string[] = [];
   const note = async (what: string, key: string): Promise<void> => {
-    for (const member of await redis.zrange(key, 0, 19)) left.push(`${what}: ${member}`);
+    for (const member of await redis.zrange(key, '0', '19')) left.push(`${what}: ${member}`);
   };
   await note('offers', keys.offers(cell));
   await note('leases', keys.leases(cell));
@@ -128,9 +129,13 @@ async function setsIn(redis: RedisConnection, cell: Cell): Promise<string[]> {
   return left;
 }
 
-async function readWorkflow(redis: RedisConnection, cell: Cell, wid: string): Promise<StoredWorkflow> {
-  const reads = new Reads(redis);
-  const scripts = new ScriptRunner(redis);
+interface From {
+  readonly reads: Reads;
+  readonly scripts: ScriptRunner;
+  readonly cell: Cell;
+}
+
+async function readWorkflow({ reads, scripts, cell }: From, wid: string): Promise<StoredWorkflow> {
   const [[, head, ...entries], found] = await Promise.all([
     scripts.call('log', cell, [wid, 0, ALL, '']) as Promise<unknown[]> as Promise<
       [unknown, Buffer, ...LogEntry[]]

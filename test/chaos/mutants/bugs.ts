@@ -153,9 +153,9 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'an accepted job still lapses',
     file: `${LUA}/accept.lua`,
-    from: '      zrem(OFFERS, rec.ref)\n',
+    from: '      zrem(OFFERS, rec.ref)\n      j[J.hold] = 2\n',
     to: '',
-    trouble: 'calm',
+    trouble: 'longJobs',
   },
   {
     name: 'a watch that resumes begins one event too late',

@@ -6,12 +6,12 @@
  * 3. Everything written down stays in the folder.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '../../../sdk/client/index.ts';
 import { until } from '../../support/until.ts';
 import { check, rulesFor } from '../check/check.ts';
-import type { Disturbance, History, Violation } from '../check/history.ts';
+import type { History, Violation } from '../check/history.ts';
 import { FaultRunner } from '../faults/act.ts';
 import { planFaults } from '../faults/plan.ts';
 import type { FaultKind } from '../faults/plan.ts';
@@ -20,6 +20,7 @@ import type { Durability } from '../fleet/redis-member.ts';
 import { SCALED_TIMES } from '../fleet/times.ts';
 import type { Times } from '../fleet/times.ts';
 import type { ConsumerLine, RunLine } from '../history/lines.ts';
+import { readDisturbances } from '../history/disturbances.ts';
 import { readLines } from '../history/log.ts';
 import { readLeftover, readStored } from '../history/stored.ts';
 import { executorModule } from '../workload/executors.ts';
@@ -91,17 +92,18 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 
     const plan = planFaults(seed, {
       seconds,
-      names: fleet.names(),
+      members: fleet.names(),
       leaseMs: times.leaseMs,
       allow: options.faults,
     });
-    const faults = new FaultRunner(join(folder, 'faults.jsonl'));
+    const faultLog = join(folder, 'faults.jsonl');
+    const faults = new FaultRunner(faultLog);
     const signal = options.signal ?? new AbortController().signal;
     await Promise.all([
-      faults.run(plan, fleet, signal),
+      faults.run(plan, fleet, fleet.consumers, signal),
       pause(seconds * 1000, undefined, { signal }).catch(() => {}),
     ]);
-    await faults.heal(fleet);
+    await faults.heal();
     say(`seed ${seed}: faults are over, ${plan.length} of them`);
 
     const violations: Violation[] = [];
@@ -127,7 +129,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const history: History = {
       consumers,
       runs: fleet.agents.flatMap(({ name }) => readLines<RunLine>(runLog(folder, name))),
-      disturbances: faults.disturbances,
+      disturbances: readDisturbances(faultLog),
       stored: await readStored(fleet.redisUrl),
       asked,
       agentNames: await agentNamesIn(fleet.redisUrl),
@@ -146,12 +148,21 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-async function agentSpecs({ folder, agents = 4 }: ChaosOptions): Promise<{ name: string; args: string[] }[]> {
+const ROOT = resolve(import.meta.dirname, '../../..');
+/** What agents and consumers run beside the programs under test; taken from their tree, so that its SDK is used. */
+const WORKLOAD = 'test/chaos/workload';
+
+async function agentSpecs({
+  root = ROOT,
+  folder,
+  agents = 4,
+}: ChaosOptions): Promise<{ name: string; args: string[] }[]> {
   const specs = Array.from({ length: agents }, (_, index) => `agent-${index + 1}`);
   return Promise.all(
     specs.map(async (name) => {
       const module = join(folder, `${name}.executors.ts`);
-      await writeFile(module, executorModule({ agent: name, log: runLog(folder, name) }));
+      const executors = join(root, WORKLOAD, 'executors.ts');
+      await writeFile(module, executorModule(executors, { agent: name, log: runLog(folder, name) }));
       return { name, args: ['--executor', module, '--types', 'value.echo', '--slots', '4'] };
     }),
   );
@@ -164,9 +175,9 @@ function runLog(folder: string, agent: string): string {
 /** Their log files. */
 function addConsumers(
   fleet: Fleet,
-  { seed, folder, weights, consumers = 2, window = 24 }: ChaosOptions,
+  { root = ROOT, seed, folder, weights, consumers = 2, window = 24 }: ChaosOptions,
 ): string[] {
-  const program = join(import.meta.dirname, '../workload/consumer.ts');
+  const program = join(root, WORKLOAD, 'consumer.ts');
   return Array.from({ length: consumers }, (_, index) => {
     const name = `consumer-${index + 1}`;
     const log = join(folder, `${name}.jsonl`);
@@ -222,5 +233,3 @@ function summarize(
     recoveryMs: recoveryTimes(history),
   };
 }
-
-export type { Disturbance };

@@ -103,9 +103,9 @@ export function chaosExecutors({ agent, log }: ExecutorsOf): Record<string, Exec
   };
 }
 
-/** Source of a module with the executors of one agent; give its path to `dibs-agent start --executor`. */
-export function executorModule(about: ExecutorsOf): string {
-  return `import { chaosExecutors } from ${JSON.stringify(import.meta.filename)};
+/** Source of a module with the executors of one agent, made by this file in the tree it lies in (`path`). */
+export function executorModule(path: string, about: ExecutorsOf): string {
+  return `import { chaosExecutors } from ${JSON.stringify(path)};
 export const { add, work, parts, sum, flaky, fatal, grow, slow, hold } = chaosExecutors(${JSON.stringify(about)});
 `;
 }
