@@ -137,9 +137,7 @@ interface From {
 
 async function readWorkflow({ reads, scripts, cell }: From, wid: string): Promise<StoredWorkflow> {
   const [[, head, ...entries], found] = await Promise.all([
-    scripts.call('log', cell, [wid, 0, ALL, '']) as Promise<unknown[]> as Promise<
-      [unknown, Buffer, ...LogEntry[]]
-    >,
+    scripts.call('log', cell, [wid, 0, ALL, '']) as Promise<[unknown, Buffer, ...LogEntry[]]>,
     reads.headAndPlan(cell, wid),
   ]);
   if (found === undefined) throw new Error(`${wid} has no plan.`);

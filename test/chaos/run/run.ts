@@ -1,6 +1,6 @@
 /**
  * `npm run chaos -- [--seconds 120] [--seed 1] [--seeds N] [-o json] [--redis single|cluster] [--keep]`
- * `npm run chaos -- --mutants | --crash-points | --real-time`
+ * `npm run chaos -- --mutants [--only TEXT]`
  *
  * Progress goes to standard error, results to standard output, the last line with `-o json` being one object. Exit code 0
  * only when nothing was lost, doubled or violated.
@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { FAULT_KINDS } from '../faults/plan.ts';
+import { FAULT_KINDS } from '../faults/kinds.ts';
 import type { FaultKind } from '../faults/plan.ts';
 import { runMutants } from '../mutants/run.ts';
 import { runChaos } from './chaos.ts';
@@ -26,8 +26,6 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
-    'crash-points': { type: 'boolean', default: false },
-    'real-time': { type: 'boolean', default: false },
   },
 });
 const stop = new AbortController();
@@ -85,8 +83,6 @@ function report(result: ChaosResult): void {
 
 async function main(): Promise<boolean> {
   if (values.mutants) return runMutants({ say, json, signal: stop.signal, only: values.only });
-  if (values['crash-points']) return (await import('../crash-points/run.ts')).main();
-  if (values['real-time']) return (await import('../real-time/run.ts')).main();
   return seeds();
 }
 

@@ -51,11 +51,11 @@ const client: DibsClient = createClient({
   reconnectMs: 600_000,
 });
 let stream: SubmitStream = client.openSubmitStream();
-let stopping = false;
+const leaving = new AbortController();
 let watchers = 0;
 let free = Number(values.window);
 const open = new Set<Promise<void>>();
-process.on('SIGTERM', () => (stopping = true));
+process.on('SIGTERM', () => leaving.abort());
 
 function begin(work: Promise<void>): void {
   open.add(work);
@@ -215,7 +215,7 @@ function resume(): number {
 }
 
 let index = resume();
-while (!stopping) {
+while (!leaving.signal.aborted) {
   if (free > 0) {
     free--;
     begin(submit(index++).finally(() => free++));

@@ -6,7 +6,7 @@ import { State } from '../../../sdk/common/states.ts';
 import { check, rulesFor } from '../../chaos/check/check.ts';
 import type { History } from '../../chaos/check/history.ts';
 import type { ConsumerLine, RunLine } from '../../chaos/history/lines.ts';
-import type { StoredWorkflow } from '../../chaos/history/stored.ts';
+import type { StoredJob, StoredStep, StoredWorkflow } from '../../chaos/history/stored.ts';
 import { submissionAt } from '../../chaos/workload/shapes.ts';
 
 const WEIGHTS = { single: 1 };
@@ -119,12 +119,16 @@ function cleanHistory(): Mutable<History> {
     maxRecoveries: 3,
     leaseMs: 100,
     sweepMs: 50,
-  } as unknown as Mutable<History>;
+  };
 }
 
 const broken = (history: History): string[] => [
   ...new Set(check(history, rulesFor(WEIGHTS)).map(({ rule }) => rule)),
 ];
+
+/** Its only job. */
+const theJob = (workflow: Mutable<StoredWorkflow>): Mutable<StoredJob> =>
+  (workflow.steps[0] as Mutable<StoredStep>).jobs[0] as Mutable<StoredJob>;
 
 type Change = (history: Mutable<History>, workflow: Mutable<StoredWorkflow>) => void;
 
@@ -141,7 +145,7 @@ const CASES: Readonly<Record<string, readonly [string, Change][]>> = {
     ['it goes on', (_, workflow) => (workflow.status = 'processing')],
   ],
   'one workflow per request': [
-    ['another id later', ({ asked }) => (asked as Map<string, string>).set(KEY, 'wf_other')],
+    ['another id later', ({ asked }) => asked.set(KEY, 'wf_other')],
     [
       'another id when repeated',
       ({ consumers }) =>
@@ -201,15 +205,12 @@ const CASES: Readonly<Record<string, readonly [string, Change][]>> = {
     ],
   ],
   'results of the holder only': [
-    ['a foreign result', (_, workflow) => ((workflow.steps[0]?.jobs[0] as { agent: string }).agent = 'A2')],
+    ['a foreign result', (_, workflow) => (theJob(workflow).agent = 'A2')],
     ['a run that never ended', ({ runs }) => void runs.pop()],
   ],
   'claims are explained': [
-    ['the record has more', (_, workflow) => ((workflow.steps[0]?.jobs[0] as { claims: number }).claims = 2)],
-    [
-      'a recovery that was not said',
-      (_, workflow) => ((workflow.steps[0]?.jobs[0] as { recoveries: number }).recoveries = 1),
-    ],
+    ['the record has more', (_, workflow) => (theJob(workflow).claims = 2)],
+    ['a recovery that was not said', (_, workflow) => (theJob(workflow).recoveries = 1)],
   ],
   'each slot is filled once': [
     [
@@ -248,7 +249,7 @@ const CASES: Readonly<Record<string, readonly [string, Change][]>> = {
       },
     ],
   ],
-  'nothing is left over': [['a lease', ({ stored }) => void (stored.leftover as string[]).push('leases: x')]],
+  'nothing is left over': [['a lease', ({ stored }) => void stored.leftover.push('leases: x')]],
 };
 
 test('a clean history breaks no rule', () => {
