@@ -59,10 +59,8 @@ export class FaultRunner {
   /** Undoes everything that is left; after `run`. */
   async heal(): Promise<void> {
     for (const link of this.#fleet?.links.names() ?? []) {
-      for (const proxy of this.#fleet?.links.get(link) ?? []) {
-        proxy.disarm();
-        proxy.blackhole(false);
-      }
+      for (const proxy of this.#fleet?.links.get(link) ?? []) proxy.disarm();
+      await this.#fleet?.links.join(link);
     }
     for (const member of this.#members) {
       member.thaw();
@@ -136,8 +134,8 @@ export class FaultRunner {
         each((proxy) => proxy.cutAfterRequest())();
         return each((proxy) => proxy.disarm());
       case 'partition':
-        each((proxy) => proxy.blackhole(true))();
-        return each((proxy) => proxy.blackhole(false));
+        await this.#fleet?.links.part(target);
+        return () => this.#fleet?.links.join(target);
       default:
         throw new Error(`${kind} needs a member.`);
     }

@@ -13,6 +13,7 @@ import { clockEnvironment } from './clock-jump.ts';
 import { Links } from './links.ts';
 import { Member } from './member.ts';
 import type { MemberKind, MemberOptions } from './member.ts';
+import { Network } from './netns.ts';
 import { steadyPort } from './ports.ts';
 import { endReaper } from './reaper.ts';
 import { RedisMember } from './redis-member.ts';
@@ -37,6 +38,8 @@ export interface FleetOptions {
   readonly redis: 'single' | 'cluster';
   readonly times: Times;
   readonly proxied: boolean;
+  /** Agents in network namespaces of their own; with `proxied`, and where `notPermitted` of netns.ts has no objection. */
+  readonly netns?: boolean;
   /** Flags of node for every member; CLOCK_ARGS of clock-jump.ts for clocks that can jump. */
   readonly nodeArgs?: readonly string[];
 }
@@ -60,17 +63,19 @@ export class Fleet {
   readonly #root: string;
   #redis: RedisMember | undefined;
   #cluster: TestCluster | undefined;
+  #network: Network | undefined;
 
   constructor(options: FleetOptions) {
     this.options = options;
     this.#root = resolve(options.root ?? ROOT);
   }
 
-  /** Resolves when all are ready; stops what it has started when one is not. */
+  /** Resolves when all are ready and the agents connected; stops what it has started when one is not. */
   async start(): Promise<void> {
     try {
       await mkdir(this.options.folder, { recursive: true });
       await this.#startRedis();
+      if (this.options.netns === true) this.#network = await Network.start();
       const ports: number[] = [];
       for (let index = 1; index <= this.options.coordinators; index += 1) {
         const port = await steadyPort();
@@ -81,6 +86,8 @@ export class Fleet {
       for (const spec of this.options.agents) this.agents.push(await this.#agent(spec, ports));
       await Promise.all(this.coordinators.map((member) => member.start()));
       await Promise.all(this.agents.map((member) => member.start()));
+      // Later it may start without a coordinator; a fleet begins whole.
+      await Promise.all(this.agents.map((member) => member.said(/"msg":"connected"/)));
     } catch (error) {
       await this.stop();
       throw error;
@@ -130,6 +137,7 @@ export class Fleet {
     await stopAll([...this.consumers, ...this.agents]);
     await stopAll(this.coordinators);
     await this.links.stop();
+    await this.#network?.stop();
     await this.#redis?.stop();
     await this.#cluster?.stop();
     await endReaper();
@@ -170,19 +178,29 @@ export class Fleet {
   async #agent({ name, args }: AgentSpec, ports: readonly number[]): Promise<Member> {
     const { folder } = this.options;
     const addresses: string[] = [];
-    for (const port of ports) addresses.push(await this.#way(`${name}>coordinators`, port));
+    const link = `${name}>coordinators`;
+    const host = this.#network?.address;
+    for (const port of ports) addresses.push(await this.#way(link, port, host));
+    const wire = await this.#network?.join();
+    if (wire !== undefined) this.links.wire(link, wire);
     const all = [
       join(this.#root, 'cli/dibs-agent.ts'),
       ...['start', '--log-format', 'json', '--name', name, '--coordinator', addresses.join(',')],
       ...['--state-dir', join(folder, name, 'state'), '--cache-dir', join(folder, name, 'cache')],
       ...args,
     ];
-    return this.#member({ name, kind: 'agent', args: all, ready: /"msg":"agent is up"/ });
+    return this.#member({
+      name,
+      kind: 'agent',
+      args: all,
+      ready: /"msg":"agent is up"/,
+      ...(wire === undefined ? {} : { enter: wire.enter }),
+    });
   }
 
   /** Address that leads to `port`. */
-  async #way(link: string, port: number): Promise<string> {
-    return `127.0.0.1:${this.options.proxied ? await this.links.open(link, port) : port}`;
+  async #way(link: string, port: number, host = '127.0.0.1'): Promise<string> {
+    return `${host}:${this.options.proxied ? await this.links.open(link, port, host) : port}`;
   }
 
   #member(options: Omit<MemberOptions, 'logFile'> & { readonly logFile?: string }): Member {

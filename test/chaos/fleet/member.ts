@@ -25,6 +25,8 @@ export interface MemberOptions {
   readonly logFile: string;
   /** Of node: flags, the program, its arguments. */
   readonly args: readonly string[];
+  /** Command and arguments before node: into a namespace. It must become the program, not start it. */
+  readonly enter?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Matches what it has said in this life once it is ready; without one it is ready when it has been started. */
@@ -53,6 +55,8 @@ export class Member {
   restarts = -1;
   readonly #options: MemberOptions;
   #child: ChildProcess | undefined;
+  /** Where its log began in this life. */
+  #lifeFrom = 0;
   #over = false;
   #gone: Promise<void> = Promise.resolve();
   /** To leave, once or more often, or the hard way. */
@@ -70,11 +74,12 @@ export class Member {
   async start(): Promise<void> {
     if (this.#over) throw new Error(`${this.name} has been stopped.`);
     if (this.state !== 'down') throw new Error(`${this.name} runs already.`);
-    const { args, env, cwd, ready, readyTimeoutMs = READY_TIMEOUT_MS } = this.#options;
+    const { args, enter = [], env, cwd, ready, readyTimeoutMs = READY_TIMEOUT_MS } = this.#options;
     mkdirSync(dirname(this.logFile), { recursive: true });
     const log = openSync(this.logFile, 'a');
-    const from = fstatSync(log).size;
-    const child = spawn(process.execPath, args, {
+    this.#lifeFrom = fstatSync(log).size;
+    const [program = '', ...rest] = [...enter, process.execPath, ...args];
+    const child = spawn(program, rest, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env },
       ...(cwd === undefined ? {} : { cwd }),
@@ -82,18 +87,18 @@ export class Member {
     closeSync(log);
     this.#gone = this.#follow(child);
     this.restarts += 1;
-    if (ready === undefined) return;
-    let over = false;
-    await until(
-      `${this.name} to be ready`,
-      () => {
-        over = this.#child !== child;
-        return over || ready.test(readFrom(this.logFile, from));
-      },
-      { timeoutMs: readyTimeoutMs, everyMs: 20 },
-    );
-    if (over && this.#asked === 'no')
-      throw new Error(`${this.name} ended before it was ready.\n${this.tail()}`);
+    if (ready === undefined || (await this.said(ready, readyTimeoutMs)) || this.#asked !== 'no') return;
+    throw new Error(`${this.name} ended before it was ready.\n${this.tail()}`);
+  }
+
+  /** Waits until its log matches, from the start of this life on; false when that life ends before. */
+  async said(pattern: RegExp, timeoutMs: number = READY_TIMEOUT_MS): Promise<boolean> {
+    const child = this.#child;
+    const look = (): 'said' | 'over' | undefined => {
+      if (pattern.test(readFrom(this.logFile, this.#lifeFrom))) return 'said';
+      return child === undefined || this.#child !== child ? 'over' : undefined;
+    };
+    return (await until(`${this.name} to say ${pattern}`, look, { timeoutMs, everyMs: 20 })) === 'said';
   }
 
   /** SIGKILL; resolves when it, and what it had started, is gone. */
