@@ -9,7 +9,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { startRedisCluster } from '../../support/redis-cluster.ts';
 import type { TestCluster } from '../../support/redis-cluster.ts';
-import { clockEnvironment } from './clock-jump.ts';
+import { CLOCK_ARGS, clockEnvironment } from './clock-jump.ts';
 import { Links } from './links.ts';
 import { Member } from './member.ts';
 import type { MemberKind, MemberOptions } from './member.ts';
@@ -40,7 +40,7 @@ export interface FleetOptions {
   readonly proxied: boolean;
   /** Agents in network namespaces of their own; with `proxied`, and where `notPermitted` of netns.ts has no objection. */
   readonly netns?: boolean;
-  /** Flags of node for every member; CLOCK_ARGS of clock-jump.ts for clocks that can jump. */
+  /** Further flags of node for every member. */
   readonly nodeArgs?: readonly string[];
 }
 
@@ -211,7 +211,7 @@ export class Fleet {
       ...options,
       logFile,
       env: { ...clockEnvironment(logFile), ...options.env },
-      args: [...(this.options.nodeArgs ?? []), ...options.args],
+      args: [...CLOCK_ARGS, ...(this.options.nodeArgs ?? []), ...options.args],
     });
   }
 }

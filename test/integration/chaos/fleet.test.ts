@@ -9,7 +9,6 @@ import { createClient } from '../../../sdk/client/index.ts';
 import { FaultRunner } from '../../chaos/faults/act.ts';
 import { FAULT_KINDS, KINDS } from '../../chaos/faults/kinds.ts';
 import type { Fault } from '../../chaos/faults/plan.ts';
-import { CLOCK_ARGS } from '../../chaos/fleet/clock-jump.ts';
 import { Fleet } from '../../chaos/fleet/fleet.ts';
 import { SCALED_TIMES } from '../../chaos/fleet/times.ts';
 import '../../support/leaks.ts';
@@ -35,7 +34,6 @@ test(
       redis: 'single',
       times: SCALED_TIMES,
       proxied: true,
-      nodeArgs: CLOCK_ARGS,
     });
     try {
       await fleet.start();
