@@ -1,8 +1,9 @@
 /**
  * The agents: sessions served here, and the record of each that every coordinator can list.
  *
- * Invariants: an agent has one session here, the newest; its record in Redis names the coordinator that serves it and is
- * written on connect, on each heartbeat and on leaving; a record older than three heartbeats is shown as lost.
+ * Invariants: an agent has one session here, the newest, and a poll later one in the whole fleet; its record in Redis
+ * names the coordinator that serves it and is written on connect, on each heartbeat and on leaving; a record older than
+ * three heartbeats is shown as lost.
  */
 import type { Cluster, Redis } from 'ioredis';
 import { AgentState } from '../../proto/gen/index.ts';
@@ -73,6 +74,18 @@ export class Fleet {
     older?.end(supersededError());
   }
 
+  /** Ends the session an agent still has here: a newer one is on its way. */
+  supersede(agentId: string): void {
+    this.#sessions.get(agentId)?.end(supersededError());
+  }
+
+  /** Whether an agent was connected lately, here or elsewhere: others hold nothing. */
+  async knows(agentId: string): Promise<boolean> {
+    if (this.#sessions.has(agentId)) return true;
+    const { redis, namespace } = this.#options;
+    return (await redis.hexists(keys.agents(namespace), agentId)) === 1;
+  }
+
   leave(session: Session): void {
     session.ended = true;
     if (this.#sessions.get(session.agentId) !== session) return;
@@ -118,9 +131,15 @@ export class Fleet {
     );
   }
 
-  /** All connected agents that may be offered jobs. */
+  /** All connected agents that may be offered jobs. Ends sessions here whose agent has a newer one elsewhere. */
   async connected(): Promise<ConnectedAgent[]> {
-    return (await this.list())
+    const records = await this.list();
+    for (const { id, sessionId, connectedAtMs } of records) {
+      const session = this.#sessions.get(id);
+      if (session === undefined || session.sessionId === sessionId) continue;
+      if (connectedAtMs > (this.#connectedAt.get(id) ?? 0)) session.end(supersededError());
+    }
+    return records
       .filter((record) => record.state === AgentState.AGENT_STATE_CONNECTED)
       .map((record) => ({ id: record.id, profile: profileOf(record.advertisement) }));
   }

@@ -1,8 +1,10 @@
 /**
  * Brings agents in and lets them go: makes the session, confirms held jobs, welcomes, joins the fleet.
  *
- * Invariants: of the streams of one agent the one that came last wins, however long each takes to be greeted; the jobs
- * of an older session are not touched, the new one names them in its hello; a stream that is over never joins.
+ * Invariants:
+ * 1. Of the streams of one agent the one that came last wins, however long each takes to be greeted: an older session ends
+ *    as the new stream says hello. A stream that is over never joins.
+ * 2. Before the welcome, jobs the hello names are renewed, and those it does not name are released.
  */
 import type { Hello__Output } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
@@ -13,6 +15,7 @@ import { MAX_OUTPUT_BYTES } from './completions.ts';
 import type { Completions } from './completions.ts';
 import { supersededError } from './fleet.ts';
 import type { Fleet } from './fleet.ts';
+import { Orphans } from './orphans.ts';
 import type { Outbox } from './outbox.ts';
 import { Matching, checkAdvertisement, profileKey, profileOf } from './profiles.ts';
 import { Session } from './session.ts';
@@ -51,6 +54,7 @@ export interface GreeterOptions {
 export class Greeter {
   readonly #options: GreeterOptions;
   readonly #matching: Matching;
+  readonly #orphans: Orphans;
   readonly #open = new Set<Outbox>();
   /** The newest stream of each agent that is being greeted. */
   readonly #greeting = new Map<string, AgentLink>();
@@ -59,6 +63,7 @@ export class Greeter {
   constructor(options: GreeterOptions) {
     this.#options = options;
     this.#matching = new Matching(options.classes);
+    this.#orphans = new Orphans(options.store);
   }
 
   /** Rejects with the reason why the stream must end. */
@@ -78,6 +83,8 @@ export class Greeter {
     const { outbox } = link;
     const { coordinatorId, store, classes, fleet, completions, times, now, onCredit, onError } =
       this.#options;
+    fleet.supersede(hello.agentId);
+    const known = await fleet.knows(hello.agentId);
     let profile = profileOf(hello.advertisement);
     let key = profileKey(profile);
     const session = new Session({
@@ -103,7 +110,10 @@ export class Greeter {
       silentMs: times.leaseMs,
     });
     await classes.addTypes(hello.advertisement?.executors ?? []);
-    const { confirmed, lost } = await session.greet();
+    const [{ confirmed, lost }] = await Promise.all([
+      session.greet(),
+      known && this.#orphans.release(hello.agentId, new Set(hello.held.map(({ token }) => token))),
+    ]);
     this.#assertStaying();
     if (link.isOver() || this.#greeting.get(hello.agentId) !== link) throw supersededError();
     outbox.welcome({

@@ -188,6 +188,17 @@ export class Store {
     );
   }
 
+  /** One page of what some agents hold: among the offers ('o') or the leases ('l'). Cursor '0' begins and ends. */
+  holders(
+    cell: Cell,
+    where: 'o' | 'l',
+    cursor: string,
+    count: number,
+    agents: string[],
+  ): Promise<Scripts['holders']['returns']> {
+    return this.#again(() => this.scripts.call('holders', cell, [where, cursor, count, agents]));
+  }
+
   /** Log entries of a workflow from list element `from` on; `watcher` '' reads without signing up. */
   log(wid: string, from: number, limit: number, watcher: string): Promise<unknown[]> {
     return this.#again(() => this.scripts.call('log', this.cellOf(wid), [wid, from, limit, watcher]));

@@ -166,6 +166,13 @@ export class Model {
         return this.#due();
       case 'sweep':
         return this.#sweep(args[5] as number);
+      case 'holders': {
+        const [where, , , agents] = args as [string, string, number, string[]];
+        return this.liveJobs()
+          .filter(({ hold, agent }) => hold === (where === 'o' ? 1 : 2) && agents.includes(agent))
+          .map(({ ref, token, agent }) => `${ref} ${token} ${agent}`)
+          .toSorted();
+      }
       case 'unpark':
         return this.#unpark(args[2] as string);
       default:

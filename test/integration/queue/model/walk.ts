@@ -6,7 +6,13 @@
  */
 import fc from 'fast-check';
 import type { ScriptName, Scripts } from '../../../../coordinator/queue/gen/scripts.ts';
-import type { Change, ClaimAsk, CompleteItem, JobSpec } from '../../../../coordinator/queue/items.ts';
+import type {
+  Change,
+  ClaimAsk,
+  CompleteItem,
+  JobSpec,
+  ReleaseItem,
+} from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State, isTerminal } from '../../../../sdk/common/states.ts';
 import { change, ending, event, failure, flow, job, solo, step, success } from '../changes.ts';
@@ -91,6 +97,7 @@ export class Walk {
       this.#resume.bind(this),
       this.#replay.bind(this),
       this.#commit.bind(this),
+      this.#restart.bind(this),
       submit,
       claim,
       claim,
@@ -263,6 +270,20 @@ export class Walk {
   #release(a: number, b: number): Promise<void> {
     const { ref, token } = this.#holder(a);
     return this.#remembered('release', [this.#world.nextTag(), this.#origin(b), [[ref, token, 'BUSY']]]);
+  }
+
+  /** Agents come back and name some of what they held. */
+  async #restart(a: number, b: number): Promise<void> {
+    const agents = [`agent${a % 4}`, `agent${b % 4}`];
+    const items: ReleaseItem[] = [];
+    for (const where of ['o', 'l'] as const) {
+      await this.#call('holders', [where, '0', 128, agents]);
+      this.#model
+        .liveJobs()
+        .filter(({ hold, agent }) => hold === (where === 'o' ? 1 : 2) && agents.includes(agent))
+        .forEach(({ ref, token }, at) => (b + at) % 3 > 0 && items.push([ref, token, 'AGENT_RESTARTED']));
+    }
+    await this.#remembered('release', [this.#world.nextTag(), this.#origin(b), items]);
   }
 
   #complete(a: number, b: number, c: number): Promise<void> {
@@ -476,6 +497,16 @@ function answerOf(name: ScriptName, reply: unknown): unknown {
         slot,
       })),
     };
+  }
+  if (name === 'holders') {
+    const [cursor, now, held] = reply as Scripts['holders']['returns'];
+    expectSame(cursor, '0', 'a short set is read in one page');
+    expectSame(
+      held.filter(([, , , claimedAt]) => claimedAt === 0 || claimedAt > now),
+      [],
+      'times of claims',
+    );
+    return held.map(([ref, token, agent]) => `${ref} ${token} ${agent}`).toSorted();
   }
   if (name === 'due') {
     const [lapsed, todo, more] = reply as [unknown[], string[], number];

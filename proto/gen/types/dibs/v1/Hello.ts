@@ -23,7 +23,9 @@ export interface Hello {
   'bootId'?: (string);
   'advertisement'?: (_dibs_v1_Advertisement | null);
   /**
-   * Jobs it still holds from before; those the coordinator does not confirm are aborted.
+   * Jobs it still holds from before, finished ones whose completion is not acknowledged included. Those the coordinator
+   * does not confirm are aborted; those it does not name, though the coordinator took them for held, go back to their
+   * queues at once (AGENT_RESTARTED).
    */
   'held'?: (_dibs_v1_HeldJob)[];
   /**
@@ -51,7 +53,9 @@ export interface Hello__Output {
   'bootId': (string);
   'advertisement': (_dibs_v1_Advertisement__Output | null);
   /**
-   * Jobs it still holds from before; those the coordinator does not confirm are aborted.
+   * Jobs it still holds from before, finished ones whose completion is not acknowledged included. Those the coordinator
+   * does not confirm are aborted; those it does not name, though the coordinator took them for held, go back to their
+   * queues at once (AGENT_RESTARTED).
    */
   'held': (_dibs_v1_HeldJob__Output)[];
   /**

@@ -19,7 +19,7 @@ export interface ProcessUsage {
    */
   'jobId'?: (string);
   /**
-   * Of its memory, what lies on swap; 0 where that cannot be told.
+   * What of it lies on swap, beside memory_bytes; 0 where that cannot be told.
    */
   'swapBytes'?: (number | string | Long);
 }
@@ -40,7 +40,7 @@ export interface ProcessUsage__Output {
    */
   'jobId': (string);
   /**
-   * Of its memory, what lies on swap; 0 where that cannot be told.
+   * What of it lies on swap, beside memory_bytes; 0 where that cannot be told.
    */
   'swapBytes': (number);
 }
