@@ -282,6 +282,7 @@ class Agent implements AgentService {
         lost: () => {
           watch.lost();
           vitals.lost();
+          unacked.disconnected();
         },
       },
     });
@@ -319,12 +320,23 @@ class Agent implements AgentService {
     const { config, log } = this.#o;
     const unacked = new UnackedCompletions({
       now: this.#now,
-      spool: new FileSpool(join(config.stateDir, 'spool'), this.#now),
-      spoolFailed: (err) => log.error({ err }, 'results cannot be kept on disk'),
+      spool: new FileSpool({
+        folder: join(config.stateDir, 'spool'),
+        now: this.#now,
+        setAside: (path) => log.error({ path }, 'a result on disk cannot be read; it is set aside'),
+      }),
+      connected: () => this.#parts?.link.state === 'live',
+      events: {
+        failing: (err) => log.error({ err }, 'results cannot be kept on disk; they stay in memory'),
+        recovered: () => log.info({}, 'results are kept on disk again'),
+      },
     });
     const left = await unacked.load();
     if (left > 0) log.info({ results: left }, 'results of an earlier run wait to be acknowledged');
-    this.#onClose(() => unacked.close());
+    this.#onClose(async () => {
+      const lost = await unacked.close();
+      if (lost > 0) log.error({ results: lost }, 'unconfirmed results end with this process');
+    });
     return unacked;
   }
 
@@ -340,9 +352,10 @@ class Agent implements AgentService {
       },
       handBack: () => this.#parts?.claims.handBack({ reason: 'SHUTDOWN', message: 'The agent stops now.' }),
       settle: async (timeoutMs) => {
-        const live = this.#parts?.link.state === 'live';
-        await this.#parts?.unacked.whenEmpty(live ? timeoutMs : 0);
+        this.#parts?.link.hurry();
+        await this.#parts?.unacked.whenEmpty(timeoutMs);
       },
+      reach: async (timeoutMs) => void (await this.#parts?.link.whenLive(timeoutMs)),
       close: () => this.#close(),
     };
   }

@@ -5,6 +5,7 @@
  * 2. Force (a second signal, the deadline) cancels what runs and releases every lease in the same turn, so that others
  *    can take the jobs within seconds, not after the lease.
  * 3. Results that nobody acknowledged within SETTLE_MS stay on disk for the next start; they never hold up the end.
+ * 4. Who is between two connections when it hands back has REACH_MS to find a coordinator that hears it.
  */
 import type { HostLog as Log } from '../jobs/log.ts';
 import { step } from './states.ts';
@@ -12,6 +13,8 @@ import type { DrainEvent, DrainState } from './states.ts';
 
 /** Time for acknowledgements of the last results. */
 const SETTLE_MS = 5_000;
+/** Time for a connection over which leases are released; after it they run out by themselves. */
+const REACH_MS = 2_000;
 
 export interface DrainParts {
   /** Claim no more, return what waits; resolves when nothing is held. */
@@ -22,6 +25,8 @@ export interface DrainParts {
   announce(reason: string, timeoutMs: number): void;
   /** Resolves when results are acknowledged, or after the time. */
   settle(timeoutMs: number): Promise<void>;
+  /** Resolves when a coordinator hears us, or after the time. */
+  reach(timeoutMs: number): Promise<void>;
   /** Ends executors, link and everything else. */
   close(): Promise<void>;
 }
@@ -81,7 +86,7 @@ export class DrainControl {
   async #close(event: 'idle' | 'handed'): Promise<void> {
     this.#go(event);
     clearTimeout(this.#deadline);
-    await this.#parts.settle(event === 'idle' ? SETTLE_MS : 0);
+    await (event === 'idle' ? this.#parts.settle(SETTLE_MS) : this.#parts.reach(REACH_MS));
     await this.#parts.close();
     this.#go('closed');
     this.#resolve(this.#outcome);

@@ -16,6 +16,7 @@ import { processUsage } from './usage.ts';
 import type { ProcessUsage } from './usage.ts';
 
 const SAMPLE_MS = 10_000;
+const SHORTEST_MS = 250;
 const PROBE_MS = 3_000;
 
 export interface MachineSample {
@@ -39,6 +40,7 @@ export class Telemetry {
   readonly #o: TelemetryOptions;
   #timer: NodeJS.Timeout | undefined;
   #stopped = true;
+  #sampleMs = SAMPLE_MS;
   #latest: MachineSample = { cpuLoad: 0, memory: knownMemory(), diskFreeBytes: 0, gpus: [], processes: [] };
 
   constructor(options: TelemetryOptions) {
@@ -55,9 +57,19 @@ export class Telemetry {
     void this.#loop();
   }
 
+  /** Heartbeats go out this often: each is to carry something newer than the last. */
+  keepUpWith(heartbeatMs: number): void {
+    this.#sampleMs =
+      heartbeatMs <= 0 ? SAMPLE_MS : Math.max(SHORTEST_MS, Math.min(SAMPLE_MS, heartbeatMs / 2));
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#wait();
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** One round of probes (2). */
@@ -87,7 +99,12 @@ export class Telemetry {
   }
 
   async #loop(): Promise<void> {
+    this.#timer = undefined;
     await this.runOnce();
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#loop(), SAMPLE_MS).unref();
+    if (!this.#stopped) this.#wait();
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(() => void this.#loop(), this.#sampleMs).unref();
   }
 }

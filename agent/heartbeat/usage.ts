@@ -1,6 +1,13 @@
-/** CPU and memory of the executor processes, with the job each runs. */
+/**
+ * CPU, memory and swap of the executor processes, with the job each runs: what tells a busy job from a stuck one.
+ *
+ * 1. A child counts together with what it started (its process group): a helper that works hard is the job working.
+ * 2. A process that ended in the meantime is left out.
+ */
+import { readFile } from 'node:fs/promises';
 import pidusage from 'pidusage';
 import type { JobHost } from '../jobs/contract.ts';
+import { groupFollowers } from '../jobs/process-group.ts';
 
 /** Fields as in `dibs.v1.ProcessUsage`. */
 export interface ProcessUsage {
@@ -8,19 +15,42 @@ export interface ProcessUsage {
   readonly type: string;
   readonly cpu: number;
   readonly memoryBytes: number;
+  readonly swapBytes: number;
   readonly jobId: string;
 }
 
-/** A process that ended in the meantime is left out. */
+type Usage = Pick<ProcessUsage, 'cpu' | 'memoryBytes' | 'swapBytes'>;
+
 export async function processUsage(processes: ReturnType<JobHost['processes']>): Promise<ProcessUsage[]> {
-  if (processes.length === 0) return [];
   const found = await Promise.all(
     processes.map(async ({ pid, type, jobId }) => {
-      const stats = await pidusage(pid).catch(() => undefined);
-      return stats === undefined
-        ? []
-        : [{ pid, type, jobId, cpu: stats.cpu / 100, memoryBytes: stats.memory }];
+      const own = await usageOf(pid);
+      if (own === undefined) return [];
+      const started = jobId === '' ? [] : await groupFollowers(pid).catch(() => []);
+      const all = [own, ...(await Promise.all(started.map(usageOf)))];
+      const sum = (field: keyof Usage): number =>
+        all.reduce((total, usage) => total + (usage?.[field] ?? 0), 0);
+      return [
+        { pid, type, jobId, cpu: sum('cpu'), memoryBytes: sum('memoryBytes'), swapBytes: sum('swapBytes') },
+      ];
     }),
   );
   return found.flat();
+}
+
+async function usageOf(pid: number): Promise<Usage | undefined> {
+  const [stats, swapBytes] = await Promise.all([pidusage(pid).catch(() => undefined), swapOf(pid)]);
+  return stats === undefined ? undefined : { cpu: stats.cpu / 100, memoryBytes: stats.memory, swapBytes };
+}
+
+/** Only Linux tells it; 0 elsewhere. */
+async function swapOf(pid: number): Promise<number> {
+  if (process.platform !== 'linux') return 0;
+  return swapIn(await readFile(`/proc/${pid}/status`, 'latin1').catch(() => ''));
+}
+
+/** Bytes on swap by the text of a `/proc/<pid>/status`. */
+export function swapIn(status: string): number {
+  const kib = /^VmSwap:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kib === undefined ? 0 : Number(kib) * 1024;
 }

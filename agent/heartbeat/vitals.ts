@@ -56,6 +56,7 @@ export class Vitals {
   /** A session begins: beats go out. */
   live(intervalMs: number): void {
     this.#beats.start(intervalMs);
+    this.#telemetry.keepUpWith(intervalMs);
   }
 
   /** The session is over. */

@@ -10,6 +10,7 @@
  * 2. `exited` resolves exactly once, at most PIPES_MS after the process is gone (an escaped grandchild may hold
  *    the pipes open).
  * 3. `loaded` resolves exactly once, also when the child ends before it is ready.
+ * 4. The child's command line names the host's run folder: so the next host finds what a dead one left (`workdirs.ts`).
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
@@ -39,12 +40,13 @@ export interface ProcessSpec {
   readonly env: readonly string[];
 }
 
-/** Starts an entry point of this folder as the leader of its own group, with lifeline and IPC. */
+/** Starts an entry point of this folder as the leader of its own group, with lifeline and IPC; `args` are only for others to see. */
 export function spawnChild(
   entry: 'child' | 'probe-child',
   environment: Record<string, string>,
+  args: readonly string[] = [],
 ): ChildProcess {
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', siblingModule(entry)], {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', siblingModule(entry), ...args], {
     stdio: [...STDIO],
     detached: true,
     serialization: 'advanced',
@@ -79,7 +81,7 @@ export class ExecutorProcess {
       [...settings.env, ...spec.env],
       settings.slotEnvironment(spec.type, spec.slot),
     );
-    this.#child = spawnChild('child', environment);
+    this.#child = spawnChild('child', environment, [settings.jobsRoot]);
     this.pid = this.#child.pid ?? 0;
     this.exited = this.#watchEnd();
     this.loaded = this.#ready.promise.then((problem) => this.#countResidents(problem));
@@ -155,7 +157,8 @@ export class ExecutorProcess {
       this.#child.once('close', report);
     };
     this.#child.once('exit', end);
-    this.#child.once('error', (error) => {
+    // Every time: a second one that nobody hears would end the agent.
+    this.#child.on('error', (error) => {
       if (this.pid !== 0) return;
       this.#stderr.add(`could not be started: ${error.message}`);
       end(null, null);

@@ -63,3 +63,13 @@ export async function killStrays(leader: number, before: ReadonlySet<number>): P
   }
   return strays.length;
 }
+
+/** Processes with `text` as one of their arguments. Linux only: elsewhere none are found. */
+export async function commandsNaming(text: string): Promise<number[]> {
+  if (process.platform !== 'linux') return [];
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const commands = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
+  return pids.filter((_pid, index) => commands[index]?.split('\0').includes(text));
+}

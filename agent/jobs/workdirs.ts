@@ -3,11 +3,13 @@
  *
  * Invariants:
  * 1. A path is decided by the host and made by whoever first needs it: most jobs need none.
- * 2. A host removes its own run folder when it stops, and at start those of hosts that are dead.
+ * 2. A host removes its own run folder when it stops, and at start those of hosts that are dead, with the children
+ *    that still name it: one that was stopped (SIGSTOP) when its agent died did not see it die.
  */
 import { mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { commandsNaming, signalGroup } from './process-group.ts';
 
 let made = 0;
 
@@ -16,7 +18,10 @@ export async function openJobsRoot(workRoot: string): Promise<string> {
   await mkdir(workRoot, { recursive: true });
   for (const name of await readdir(workRoot)) {
     const pid = Number(/^run-(\d+)-/.exec(name)?.[1] ?? 0);
-    if (pid > 0 && !isAlive(pid)) await removeFolder(join(workRoot, name));
+    if (pid === 0 || isAlive(pid)) continue;
+    const folder = join(workRoot, name);
+    for (const leader of await commandsNaming(folder)) signalGroup(leader, 'SIGKILL');
+    await removeFolder(folder);
   }
   return mkdtemp(join(workRoot, `run-${process.pid}-`));
 }

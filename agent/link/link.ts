@@ -62,6 +62,7 @@ export class Link {
   #end: LinkEnd = { kind: 'stopped' };
   #lastError = '';
   #loop: Promise<LinkEnd> | undefined;
+  readonly #liveWaiters: (() => void)[] = [];
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -87,6 +88,25 @@ export class Link {
   start(): Promise<LinkEnd> {
     this.#loop ??= this.#run();
     return this.#loop;
+  }
+
+  /** There is something to say that cannot wait: the next attempt begins now. */
+  hurry(): void {
+    if (this.#state !== 'waiting') return;
+    this.#failures = 0;
+    this.#wake?.();
+  }
+
+  /** Resolves at once in a session, else with the next one, or after `timeoutMs`. */
+  async whenLive(timeoutMs: number): Promise<void> {
+    if (this.#state === 'live' || this.#closed()) return;
+    this.hurry();
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => void this.#liveWaiters.push(resolve)),
+      new Promise<void>((resolve) => void (timer = setTimeout(resolve, timeoutMs))),
+    ]);
+    clearTimeout(timer);
   }
 
   /** Ends the link in good order: what is said is flushed first. */
@@ -152,6 +172,7 @@ export class Link {
         log.info({ coordinator: this.address, sessionId: welcome.sessionId }, 'connected');
         outbox.attach(this.#session as Session);
         handlers.live(welcome, this.address);
+        for (const resolve of this.#liveWaiters.splice(0)) resolve();
       },
       message: (down) => {
         handlers.message(down);

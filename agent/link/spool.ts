@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobResult } from '../jobs/contract.ts';
-import { UnackedCompletion } from './unacked.ts';
+import { UnackedCompletion, isVerdict } from './unacked.ts';
 import type { CompletionSpool } from './unacked.ts';
 import type { JobEmit } from './wire.ts';
 
@@ -26,12 +26,19 @@ export class FileSpool implements CompletionSpool {
   readonly #folder: string;
   readonly #now: () => number;
   readonly #epochNow: () => number;
+  readonly #setAside: (path: string) => void;
 
-  /** `now` is the agent's monotonic clock, `epochNow` the wall clock (3). */
-  constructor(folder: string, now: () => number, epochNow: () => number = Date.now) {
-    this.#folder = folder;
-    this.#now = now;
-    this.#epochNow = epochNow;
+  /** `now` is the agent's monotonic clock, `epochNow` the wall clock (3); `setAside` hears of files that are (2). */
+  constructor(options: {
+    folder: string;
+    now: () => number;
+    epochNow?: () => number;
+    setAside?: (path: string) => void;
+  }) {
+    this.#folder = options.folder;
+    this.#now = options.now;
+    this.#epochNow = options.epochNow ?? Date.now;
+    this.#setAside = options.setAside ?? (() => undefined);
   }
 
   async load(): Promise<UnackedCompletion[]> {
@@ -42,8 +49,10 @@ export class FileSpool implements CompletionSpool {
       if (name.endsWith('.part')) await rm(path, { force: true });
       if (!name.endsWith('.json')) continue;
       const completion = this.#parse(await readFile(path, 'utf8'));
-      if (completion === undefined) await rename(path, `${path}.bad`);
-      else found.push(completion);
+      if (completion === undefined) {
+        await rename(path, `${path}.bad`);
+        this.#setAside(`${path}.bad`);
+      } else found.push(completion);
     }
     return found.sort((left, right) => left.finishedAt - right.finishedAt);
   }
@@ -60,8 +69,14 @@ export class FileSpool implements CompletionSpool {
     };
     const path = this.#path(completion);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.part`, JSON.stringify(spooled), { mode: 0o600 });
-    await rename(`${path}.part`, path);
+    try {
+      await writeFile(`${path}.part`, JSON.stringify(spooled), { mode: 0o600 });
+      await rename(`${path}.part`, path);
+    } catch (error) {
+      // Half a file on a full disk helps nobody.
+      await rm(`${path}.part`, { force: true }).catch(() => undefined);
+      throw error;
+    }
   }
 
   async remove(completion: UnackedCompletion): Promise<void> {
@@ -78,8 +93,7 @@ export class FileSpool implements CompletionSpool {
   #parse(text: string): UnackedCompletion | undefined {
     try {
       const spooled = JSON.parse(text) as SpooledCompletion;
-      if (typeof spooled.jobId !== 'string' || typeof spooled.token !== 'string') return undefined;
-      if (typeof spooled.result?.verdict !== 'string') return undefined;
+      if (!isComplete(spooled)) return undefined;
       const shift = this.#now() - this.#epochNow();
       const completion = new UnackedCompletion({
         ...spooled,
@@ -92,4 +106,23 @@ export class FileSpool implements CompletionSpool {
       return undefined;
     }
   }
+}
+
+/** Every field that is worked with is there and of its kind. */
+function isComplete({
+  jobId,
+  token,
+  result,
+  startedAtEpochMs,
+  finishedAtEpochMs,
+  emits,
+}: SpooledCompletion): boolean {
+  const texts = [jobId, token, result.outputJson, result.reason, result.message, result.blockedReason];
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    [startedAtEpochMs, finishedAtEpochMs, result.runMs].every(Number.isFinite) &&
+    isVerdict(result.verdict) &&
+    Array.isArray(emits) &&
+    emits.every(({ batch, inputsJson }) => Number.isInteger(batch) && Array.isArray(inputsJson))
+  );
 }

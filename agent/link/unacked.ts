@@ -1,14 +1,17 @@
 /**
- * Finished jobs that the coordinator has not yet confirmed; siblings: `spool.ts` keeps old ones on disk.
+ * Finished jobs that the coordinator has not yet confirmed; siblings: `spooler.ts` decides which go to disk and when.
  *
  * 1. A completion stays here until an ack names its (job, token), over sessions and, spooled, over restarts.
  * 2. Every session sends all of them once, and new ones as they come.
- * 3. Only a completion without an ack for `SPOOL_AFTER_MS`, or at shutdown, touches the disk: the fast path pays nothing.
+ * 3. While a coordinator is connected only a completion without an ack for `SPOOL_AFTER_MS` touches the disk: the fast
+ *    path pays nothing. Without one, and at shutdown, all do at once: kill -9 then loses no finished work.
  * 4. Beyond `MAX_UNACKED` the agent asks for no more work (`full`): this is the bound on memory.
  */
 import { State } from '../../sdk/common/states.ts';
 import type { StateCode } from '../../sdk/common/states.ts';
 import type { JobResult } from '../jobs/contract.ts';
+import { Spooler } from './spooler.ts';
+import type { SpoolerEvents } from './spooler.ts';
 import { ageMs, verdictOf } from './wire.ts';
 import type { CompletionAck, HeldJobReport, JobCompletion, JobEmit } from './wire.ts';
 
@@ -24,6 +27,10 @@ const TERMINAL = {
   timed_out: State.expired,
 } as const satisfies Record<JobResult['verdict'], StateCode>;
 
+export function isVerdict(word: string): word is JobResult['verdict'] {
+  return Object.hasOwn(TERMINAL, word);
+}
+
 /** A completion and what is needed to send it again. */
 export class UnackedCompletion {
   readonly jobId: string;
@@ -34,6 +41,7 @@ export class UnackedCompletion {
   /** Emits of this claim: sent again before the completion, because the wire has no ack for them. */
   readonly emits: readonly JobEmit[];
   readonly bytes: number;
+  /** On disk, or on its way there. */
   spooled = false;
 
   constructor(about: {
@@ -90,20 +98,30 @@ export interface CompletionSpool {
 export class UnackedCompletions {
   readonly #now: () => number;
   readonly #spool: CompletionSpool | undefined;
-  readonly #spoolFailed: (error: unknown) => void;
+  readonly #spooler: Spooler | undefined;
+  readonly #connected: () => boolean;
   readonly #pending = new Map<string, UnackedCompletion>();
   readonly #emptied: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #saving: Promise<void> = Promise.resolve();
 
+  /** `connected`: what is said now reaches a coordinator. */
   constructor(options: {
     now: () => number;
     spool?: CompletionSpool;
-    spoolFailed?: (error: unknown) => void;
+    connected?: () => boolean;
+    events?: SpoolerEvents;
   }) {
-    this.#now = options.now;
-    this.#spool = options.spool;
-    this.#spoolFailed = options.spoolFailed ?? (() => {});
+    const { now, spool, connected = () => true, events } = options;
+    this.#now = now;
+    this.#spool = spool;
+    this.#connected = connected;
+    if (spool !== undefined)
+      this.#spooler = new Spooler({
+        now,
+        spool,
+        wanted: ({ key }) => this.#pending.has(key),
+        ...(events === undefined ? {} : { events }),
+      });
   }
 
   get size(): number {
@@ -123,7 +141,14 @@ export class UnackedCompletions {
 
   add(completion: UnackedCompletion): void {
     this.#pending.set(completion.key, completion);
-    if (this.#spool !== undefined) this.#timer ??= setTimeout(this.#sweep, SPOOL_SWEEP_MS).unref();
+    if (this.#spooler === undefined) return;
+    if (!this.#connected()) this.#spooler.save(completion);
+    this.#timer ??= setTimeout(this.#sweep, SPOOL_SWEEP_MS).unref();
+  }
+
+  /** The session is over: nobody will acknowledge soon (3). */
+  disconnected(): void {
+    this.#spoolOlderThan(Number.POSITIVE_INFINITY);
   }
 
   /** The completion an ack was for; undefined when it is not, or no longer, here. */
@@ -132,7 +157,7 @@ export class UnackedCompletions {
     const completion = this.#pending.get(key);
     if (completion === undefined) return undefined;
     this.#pending.delete(key);
-    if (completion.spooled) this.#then(() => this.#spool?.remove(completion));
+    if (completion.spooled) this.#spooler?.remove(completion);
     if (this.#pending.size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
     return completion;
   }
@@ -158,31 +183,27 @@ export class UnackedCompletions {
     return this.#pending.size === 0;
   }
 
-  /** Shutdown: what is still unconfirmed goes to disk (3). */
-  async close(): Promise<void> {
+  /** Shutdown: what is still unconfirmed goes to disk (3). Resolves to the number that could not be kept. */
+  async close(): Promise<number> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    await this.#spooler?.settled();
+    this.#spooler?.retryNow();
     this.#spoolOlderThan(Number.POSITIVE_INFINITY);
-    await this.#saving;
+    await this.#spooler?.settled();
+    return [...this.#pending.values()].filter(({ spooled }) => !spooled).length;
   }
 
   readonly #sweep = (): void => {
     this.#timer = undefined;
-    this.#spoolOlderThan(this.#now() - SPOOL_AFTER_MS);
+    this.#spoolOlderThan(this.#connected() ? this.#now() - SPOOL_AFTER_MS : Number.POSITIVE_INFINITY);
     if (this.#pending.size > 0) this.#timer = setTimeout(this.#sweep, SPOOL_SWEEP_MS).unref();
   };
 
   #spoolOlderThan(at: number): void {
     for (const completion of this.#pending.values()) {
       if (completion.finishedAt > at) break;
-      if (completion.spooled) continue;
-      completion.spooled = true;
-      this.#then(() => (this.#pending.has(completion.key) ? this.#spool?.save(completion) : undefined));
+      if (!completion.spooled) this.#spooler?.save(completion);
     }
-  }
-
-  /** Disk work is done one after another, in order, so a save never comes after its remove. */
-  #then(work: () => Promise<void> | undefined): void {
-    this.#saving = this.#saving.then(work).catch(this.#spoolFailed);
   }
 }

@@ -14,6 +14,7 @@
 import type { AgentMessage__Output, Heartbeat__Output, Hello__Output } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
+import { isTerminal } from '../../sdk/common/states.ts';
 import type { AcceptReply, Told } from '../queue/items.ts';
 import { cellIndexOf, jobId, parseJobId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
@@ -90,7 +91,7 @@ export class Session implements Claimant {
     const confirmed: string[] = [];
     const lost: string[] = [];
     await Promise.all(
-      (this.hello.held ?? []).map(async ({ jobId: id, token }) => {
+      (this.hello.held ?? []).map(async ({ jobId: id, token, state }) => {
         const job = this.#find(id, token);
         const reply =
           job === undefined ? 'lost' : await this.#options.store.accept(job.wid, [job.ref, token, -1, 0]);
@@ -98,7 +99,8 @@ export class Session implements Claimant {
           this.#held.set(id, job);
           this.#heardAt.set(id, this.#options.now());
           confirmed.push(id);
-        } else if (reply === 'lost') lost.push(id);
+          // A job that has ended is still the agent's only if it was the agent who ended it.
+        } else if (reply === 'lost' || !isTerminal(state)) lost.push(id);
         else confirmed.push(id);
       }),
     );
@@ -144,7 +146,9 @@ export class Session implements Claimant {
     );
     this.#each(message.released, ({ jobId: id, token, reason }) => this.#release(id, token, reason));
     if (message.heartbeat) {
-      this.#each(message.heartbeat.held, ({ jobId: id, token }) => this.#live(id, token, -1));
+      this.#each(message.heartbeat.held, ({ jobId: id, token, state }) =>
+        this.#live(id, token, -1, isTerminal(state)),
+      );
       this.#dropSilent();
       this.#options.onHeartbeat(this, message.heartbeat);
     }
@@ -251,7 +255,8 @@ export class Session implements Claimant {
     else emitting.then(store).catch((error: unknown) => this.#unstored(error));
   }
 
-  #live(id: string, token: string, startedAgeMs: number): void {
+  /** `ended`: the agent has finished it, its completion is on the way. */
+  #live(id: string, token: string, startedAgeMs: number, ended = false): void {
     const job = this.#find(id, token);
     if (job === undefined) {
       this.#answer('lost', id, token);
@@ -259,9 +264,9 @@ export class Session implements Claimant {
     }
     if (this.#held.has(id)) this.#heardAt.set(id, this.#options.now());
     const timeoutMs = job.plan?.steps[job.step]?.timeoutMs ?? 0;
-    this.#options.store
-      .accept(job.wid, [job.ref, token, startedAgeMs, timeoutMs])
-      .then((reply) => this.#answer(reply, id, token), this.#options.onError);
+    this.#options.store.accept(job.wid, [job.ref, token, startedAgeMs, timeoutMs]).then((reply) => {
+      if (reply !== 'done' || !ended) this.#answer(reply, id, token);
+    }, this.#options.onError);
   }
 
   #progress(id: string, token: string, fraction: number, text: string): void {
@@ -301,7 +306,7 @@ export class Session implements Claimant {
       .then((reply) => {
         // The agent sends it again on its next session; by then the fan-out stands.
         if (reply === 'wait') throw new DibsError('STORE_UNAVAILABLE', 'The fan-out is still being emitted.');
-        this.#answer(reply, id, token);
+        if (reply === 'lost') this.#answer(reply, id, token);
         const refused = reply === 'lost' ? 'LEASE_LOST' : '';
         if (!this.ended) this.#options.outbox.emitAck({ jobId: id, token, batch, refused });
       });
@@ -315,9 +320,9 @@ export class Session implements Claimant {
     });
   }
 
-  /** A lease that is gone: the agent stops wasting work on it. */
+  /** A lease that is gone, or a job that has ended without its agent: the agent stops wasting work on it. */
   #answer(reply: AcceptReply, id: string, token: string): void {
-    if (reply !== 'lost') return;
+    if (reply === 'ok') return;
     this.#forget(id, token);
     if (!this.ended) this.#options.outbox.cancel({ jobId: id, token, reason: 'lease_lost' });
   }

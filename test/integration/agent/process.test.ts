@@ -1,50 +1,17 @@
 /** The real program: signals, exit codes, the control socket, the lock. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startProc } from '../../support/proc.ts';
 import type { Proc } from '../../support/proc.ts';
 import { tokenOf } from '../../support/fake-coordinator.ts';
-import type { FakeCoordinator, FakeSession } from '../../support/fake-coordinator.ts';
+import { hold, startAgentProcess } from './support/agent-process.ts';
 import { startCoordinator, tempFolder } from './support/rig.ts';
-
-const EXECUTORS = join(import.meta.dirname, 'fixtures/executors.ts');
-
-async function startAgentProcess(
-  coordinator: FakeCoordinator,
-  folder: string,
-  args: readonly string[] = [],
-): Promise<Proc> {
-  await mkdir(folder, { recursive: true });
-  const proc = startProc('cli/dibs-agent.ts', {
-    args: ['start', '--types', 'value.echo', '--executor', EXECUTORS, ...args],
-    env: {
-      DIBS_COORDINATOR: coordinator.address,
-      DIBS_STATE_DIR: join(folder, 'state'),
-      DIBS_CACHE_DIR: join(folder, 'cache'),
-      DIBS_CONFIG: undefined,
-    },
-  });
-  onTestFinished(() => proc.end());
-  return proc;
-}
 
 function cli(folder: string, ...args: string[]): Proc {
   const proc = startProc('cli/dibs-agent.ts', { args: [...args, '--state-dir', join(folder, 'state')] });
   onTestFinished(() => proc.end());
   return proc;
-}
-
-/** Offers one job that runs until `release` is called. */
-async function hold(
-  session: FakeSession,
-  folder: string,
-  jobId: string,
-): Promise<{ release: () => Promise<void> }> {
-  const until = join(folder, jobId);
-  session.offer({ jobId, type: 'test.hold', inputJson: JSON.stringify({ until }) });
-  await session.named('started', jobId);
-  return { release: () => writeFile(until, '') };
 }
 
 describe('SIGTERM', () => {
@@ -149,6 +116,26 @@ describe('the control socket', () => {
     await startAgentProcess(coordinator, folder);
     expect((await coordinator.session(1)).hello.agentId).toBe(hello.agentId);
   });
+});
+
+describe('an agent that is frozen', () => {
+  it.runIf(process.platform === 'linux')(
+    'keeps its state directory: no second one takes its name',
+    async () => {
+      const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+      const first = await startAgentProcess(coordinator, folder);
+      await coordinator.session();
+      await first.line(/agent is up/);
+      await utimes(join(folder, 'state', 'agent.lock'), 1_000_000, 1_000_000);
+      first.signal('SIGSTOP');
+      const second = await startAgentProcess(coordinator, folder);
+      await second.exitsWith(6);
+      expect(second.output).toContain('already runs with the state directory');
+      first.signal('SIGCONT');
+      first.signal('SIGTERM');
+      await first.exitsWith(0);
+    },
+  );
 });
 
 describe('a configuration that cannot be used', () => {

@@ -1,6 +1,6 @@
 /** What lies in the state directory: identity, results on disk, the lock. */
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadIdentity } from '../../../agent/link/identity.ts';
 import { FileSpool } from '../../../agent/link/spool.ts';
@@ -22,21 +22,13 @@ const finished = (jobId: string, finishedAt: number): UnackedCompletion =>
 describe('results on disk', () => {
   it('come back as they were, oldest first, on the clock of the new process', async () => {
     const folder = join(await tempFolder(), 'spool');
-    const before = new FileSpool(
-      folder,
-      () => 1_000,
-      () => 50_000,
-    );
+    const before = new FileSpool({ folder, now: () => 1_000, epochNow: () => 50_000 });
     expect(await before.load()).toEqual([]);
     const [late, early] = [finished('late', 900), finished('early', 800)];
     await before.save(late);
     await before.save(early);
 
-    const after = new FileSpool(
-      folder,
-      () => 10,
-      () => 60_000,
-    );
+    const after = new FileSpool({ folder, now: () => 10, epochNow: () => 60_000 });
     const [first, second] = await after.load();
     expect([first?.jobId, second?.jobId]).toEqual(['early', 'late']);
     expect(first).toMatchObject({
@@ -53,11 +45,25 @@ describe('results on disk', () => {
 
   it('that cannot be read are set aside, half-written ones removed', async () => {
     const folder = await tempFolder();
-    await writeFile(join(folder, 'a.json'), '{"jobId":');
-    await writeFile(join(folder, 'b.json'), '{"jobId":"x","token":"y"}');
-    await writeFile(join(folder, 'c.json.part'), '');
-    expect(await new FileSpool(folder, () => 0).load()).toEqual([]);
-    expect((await readdir(folder)).toSorted()).toEqual(['a.json.bad', 'b.json.bad']);
+    const setAside: string[] = [];
+    const spool = new FileSpool({ folder, now: () => 0, setAside: (path) => setAside.push(basename(path)) });
+    await spool.save(finished('good', 0));
+    const [good = ''] = await readdir(folder);
+    const whole = JSON.parse(await readFile(join(folder, good), 'utf8')) as Record<string, unknown>;
+    const broken = {
+      a: '{"jobId":',
+      b: '{"jobId":"x","token":"y"}',
+      c: JSON.stringify({ ...whole, result: { ...(whole['result'] as object), verdict: 'constructor' } }),
+      d: JSON.stringify({ ...whole, emits: undefined }),
+      e: JSON.stringify({ ...whole, finishedAtEpochMs: null }),
+      f: 'null',
+    };
+    for (const [name, text] of Object.entries(broken)) await writeFile(join(folder, `${name}.json`), text);
+    await writeFile(join(folder, 'g.json.part'), '');
+    expect((await spool.load()).map(({ jobId }) => jobId)).toEqual(['good']);
+    const aside = Object.keys(broken).map((name) => `${name}.json.bad`);
+    expect(setAside.toSorted()).toEqual(aside);
+    expect((await readdir(folder)).filter((name) => name !== good).toSorted()).toEqual(aside);
   });
 });
 

@@ -21,6 +21,7 @@ function start(): { drain: DrainControl; said: string[]; idle: () => void } {
     finishHeld: () => promise,
     handBack: () => void said.push('handBack'),
     settle: async (ms) => void said.push(`settle ${ms}`),
+    reach: async (ms) => void said.push(`reach ${ms}`),
     close: async () => void said.push('close'),
   };
   return { drain: new DrainControl({ parts, timeoutMs: 600, log }), said, idle: resolve };
@@ -57,7 +58,7 @@ describe('the way out', () => {
     drain.drain('SIGTERM');
     await vi.advanceTimersByTimeAsync(600);
     expect(await drain.ended).toBe('deadline');
-    expect(said).toEqual(['announce SIGTERM 600', 'handBack', 'settle 0', 'close']);
+    expect(said).toEqual(['announce SIGTERM 600', 'handBack', 'reach 2000', 'close']);
   });
 
   it('hands back at once when forced, with or without a drain before', async () => {
