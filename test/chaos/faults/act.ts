@@ -1,7 +1,8 @@
 /**
  * Carries out a plan of faults on a running fleet, and undoes each.
  *
- * 1. A fault whose target is not whole (it still starts after the fault before) is left out and counted nowhere.
+ * 1. A fault whose target is not whole (it still starts after the fault before) waits for it; when it could no longer be
+ *    over before the last one of the plan is, it is left out and counted nowhere.
  * 2. A member that does not come back by itself is a finding, and started again until it does.
  * 3. `heal` leaves everything running, thawed and connected, with the true time.
  * 4. The file has a line when a fault begins and one when it is undone, with the wall clock, written at once.
@@ -14,6 +15,8 @@ import type { Member } from '../fleet/member.ts';
 import type { Fault, FaultKind } from './plan.ts';
 
 const RESTARTS = 5;
+/** Timers of a busy machine are late by this much and more. */
+const LATE_MS = 200;
 /** A drain may take this long before the second signal. */
 const DRAIN_MS = 2_000;
 const HURRY_MS = 10_000;
@@ -24,7 +27,8 @@ export class FaultRunner {
   /** What was done, by kind. */
   readonly counts: Partial<Record<FaultKind, number>> = {};
   readonly #file: string;
-  readonly #busy = new Set<string>();
+  /** Last fault of each target. */
+  readonly #last = new Map<string, Promise<void>>();
   readonly #underWay = new Set<Promise<void>>();
   #members: readonly Member[] = [];
   #fleet: Fleet | undefined;
@@ -44,12 +48,16 @@ export class FaultRunner {
     this.#fleet = fleet;
     this.#members = [...new Set([...fleet.members(), ...consumers])];
     const startedAt = performance.now();
+    const endAt = startedAt + Math.max(0, ...plan.map(({ atMs, forMs }) => atMs + forMs));
     for (const fault of plan) {
       await quietly(startedAt + fault.atMs - performance.now(), signal);
       if (signal.aborted) break;
-      const done = this.#act(fault, signal).catch((error: unknown) => {
+      const before = this.#last.get(fault.target) ?? Promise.resolve();
+      const acting = before.then(() => this.#act(fault, endAt, signal));
+      const done = acting.catch((error: unknown) => {
         fleet.findings.push(`${fault.kind} of ${fault.target} could not be done: ${String(error)}`);
       });
+      this.#last.set(fault.target, done);
       this.#underWay.add(done);
       void done.then(() => this.#underWay.delete(done));
     }
@@ -71,24 +79,19 @@ export class FaultRunner {
     await Promise.all(down.filter(({ kind }) => kind !== 'redis').map((member) => this.#startAgain(member)));
   }
 
-  async #act(fault: Fault, signal: AbortSignal): Promise<void> {
-    const { target } = fault;
-    const member = this.#members.find(({ name }) => name === target);
-    if (this.#busy.has(target) || (member !== undefined && member.state !== 'up')) {
+  async #act(fault: Fault, endAt: number, signal: AbortSignal): Promise<void> {
+    const member = this.#members.find(({ name }) => name === fault.target);
+    const isWhole = member === undefined || member.state === 'up';
+    if (!isWhole || signal.aborted || performance.now() + fault.forMs > endAt + LATE_MS) {
       this.#log(fault, 'skipped');
       return;
     }
-    this.#busy.add(target);
-    try {
-      this.counts[fault.kind] = (this.counts[fault.kind] ?? 0) + 1;
-      this.#log(fault, 'begins');
-      const undo = await (member === undefined ? this.#onLink(fault) : this.#onMember(fault, member));
-      await quietly(fault.forMs, signal);
-      await undo();
-      this.#log(fault, 'undone');
-    } finally {
-      this.#busy.delete(target);
-    }
+    this.counts[fault.kind] = (this.counts[fault.kind] ?? 0) + 1;
+    this.#log(fault, 'begins');
+    const undo = await (member === undefined ? this.#onLink(fault) : this.#onMember(fault, member));
+    await quietly(fault.forMs, signal);
+    await undo();
+    this.#log(fault, 'undone');
   }
 
   async #onMember({ kind, jumpMs = 0 }: Fault, member: Member): Promise<Undo> {
