@@ -24,6 +24,7 @@ import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
 import { Completions } from './agents/completions.ts';
 import { Costs } from './agents/costs.ts';
+import { diagnoseDue } from './agents/diagnosis.ts';
 import { Eligibility } from './agents/eligibility.ts';
 import { Fleet } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
@@ -229,6 +230,7 @@ class RunningCoordinator implements Coordinator {
         shell,
         times,
         log,
+        diagnose: (cell) => diagnoseDue({ store, reads, fleet, leaseMs: times.leaseMs, now }, cell),
         onRequeued: (at) => claimerOf(at).wake(),
         onError,
       }),

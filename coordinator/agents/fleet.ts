@@ -29,7 +29,10 @@ export interface AgentRecord {
   readonly advertisement: Advertisement__Output | null;
   readonly held: number;
   readonly throughput: Heartbeat__Output['throughput'];
+  /** As the last heartbeat said; likewise the throughput. */
   readonly telemetry: Heartbeat__Output['telemetry'];
+  /** When it said so; 0 = not yet. */
+  readonly telemetryAtMs: number;
 }
 
 export interface ConnectedAgent {
@@ -53,6 +56,8 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #connectedAt = new Map<string, number>();
+  /** The last heartbeat of each session. */
+  readonly #heard = new Map<string, { readonly heartbeat: Heartbeat__Output; readonly at: number }>();
   #list: readonly Session[] = [];
 
   constructor(options: FleetOptions) {
@@ -69,8 +74,9 @@ export class Fleet {
     const older = this.#sessions.get(session.agentId);
     this.#sessions.set(session.agentId, session);
     this.#connectedAt.set(session.agentId, this.#options.now());
+    this.#heard.delete(session.agentId);
     this.#relist();
-    this.#write(session, AgentState.AGENT_STATE_CONNECTED, null);
+    this.#write(session, AgentState.AGENT_STATE_CONNECTED);
     older?.end(supersededError());
   }
 
@@ -91,8 +97,9 @@ export class Fleet {
     if (this.#sessions.get(session.agentId) !== session) return;
     this.#sessions.delete(session.agentId);
     this.#relist();
-    const record = this.#record(session, AgentState.AGENT_STATE_LOST, null);
+    const record = this.#record(session, AgentState.AGENT_STATE_LOST);
     this.#connectedAt.delete(session.agentId);
+    this.#heard.delete(session.agentId);
     // Gone as announced, with nothing left to do: not lost.
     const gone = session.draining && session.held === 0;
     this.#writeLast(session, gone ? undefined : record).catch(this.#options.onError);
@@ -103,7 +110,8 @@ export class Fleet {
     if (this.#sessions.get(session.agentId) !== session) return;
     const state = session.draining ? AgentState.AGENT_STATE_DRAINING : AgentState.AGENT_STATE_CONNECTED;
     if (session.draining) this.#relist();
-    this.#write(session, state, heartbeat);
+    if (heartbeat !== null) this.#heard.set(session.agentId, { heartbeat, at: this.#options.now() });
+    this.#write(session, state);
   }
 
   /** Hands stop orders to the agents served here; others are someone else's. */
@@ -148,9 +156,9 @@ export class Fleet {
     this.#list = [...this.#sessions.values()].filter((session) => !session.draining);
   }
 
-  #write(session: Session, state: AgentState, heartbeat: Heartbeat__Output | null): void {
+  #write(session: Session, state: AgentState): void {
     const { redis, namespace, onError } = this.#options;
-    const record = this.#record(session, state, heartbeat);
+    const record = this.#record(session, state);
     redis.hset(keys.agents(namespace), session.agentId, JSON.stringify(record)).catch(onError);
   }
 
@@ -165,8 +173,9 @@ export class Fleet {
     else await redis.hset(key, agentId, JSON.stringify(record));
   }
 
-  #record(session: Session, state: AgentState, heartbeat: Heartbeat__Output | null): AgentRecord {
+  #record(session: Session, state: AgentState): AgentRecord {
     const { coordinatorId, now } = this.#options;
+    const heard = this.#heard.get(session.agentId);
     return {
       id: session.agentId,
       name: session.hello.name || session.agentId,
@@ -178,8 +187,9 @@ export class Fleet {
       heartbeatAtMs: now(),
       advertisement: session.hello.advertisement,
       held: session.held,
-      throughput: heartbeat?.throughput ?? [],
-      telemetry: heartbeat?.telemetry ?? null,
+      throughput: heard?.heartbeat.throughput ?? [],
+      telemetry: heard?.heartbeat.telemetry ?? null,
+      telemetryAtMs: heard?.at ?? 0,
     };
   }
 }

@@ -23,7 +23,7 @@ export interface LoggedEvent {
   readonly agent: string;
   readonly reason: string;
   readonly message: string;
-  /** Progress fraction, where the event carries one. */
+  /** job.progress: the fraction; job.stalled: JSON text of the diagnosis. */
   readonly data: unknown;
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from '../../runtime/log.ts';
 import type { RedisTarget } from '../../runtime/redis/target.ts';
 import type { Service } from '../../runtime/service.ts';
 import { jobId } from '../queue/keys.ts';
+import type { StallNotes } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { CoordinatorTimes } from '../times.ts';
@@ -25,13 +26,16 @@ export interface MaintenanceOptions {
   readonly shell: Shell;
   readonly times: CoordinatorTimes;
   readonly log: Logger;
+  /** What is known of the jobs of a cell that may be called stalled now. */
+  readonly diagnose: (cell: Cell) => Promise<StallNotes>;
   /** Jobs went back to their queues. */
   readonly onRequeued: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
 }
 
 export function maintenance(options: MaintenanceOptions): Service[] {
-  const { redis, target, namespace, cells, store, shell, times, log, onRequeued, onError } = options;
+  const { redis, target, namespace, cells, store, shell, times, log, diagnose, onRequeued, onError } =
+    options;
   const sweep = new StallSweep({
     cells,
     store,
@@ -39,6 +43,8 @@ export function maintenance(options: MaintenanceOptions): Service[] {
     intervalMs: times.sweepMs,
     slackMs: times.sweepSlackMs,
     maxRecoveries: times.maxRecoveries,
+    diagnose,
+    onError,
     onStalled: (ref, agent, recovered) =>
       log.warn({ jobId: jobId(ref), agentId: agent, recovered }, 'a job stalled'),
     onRequeued,

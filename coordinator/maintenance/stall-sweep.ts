@@ -5,6 +5,7 @@
  * Invariant: after a gap in which nobody swept, the script waits one full lease before it calls anything stalled, so an
  * outage never stalls a whole fleet. Sweeping more often than asked, or twice at once, does no harm.
  */
+import type { StallNotes } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import type { Shell } from '../workflow/shell.ts';
@@ -17,6 +18,9 @@ export interface StallSweepOptions {
   /** What a gap between two sweeps may exceed the interval by. */
   readonly slackMs: number;
   readonly maxRecoveries: number;
+  /** What is known of the jobs that are due; rejects where it cannot be told. */
+  readonly diagnose: (cell: Cell) => Promise<StallNotes>;
+  readonly onError: (error: unknown) => void;
   readonly onStalled: (ref: string, agent: string, recovered: boolean) => void;
   readonly onRequeued: (cell: Cell) => void;
 }
@@ -38,10 +42,15 @@ export class StallSweep {
   }
 
   async one(cell: Cell, signal: AbortSignal): Promise<void> {
-    const { store, shell, intervalMs, slackMs, maxRecoveries, onStalled, onRequeued } = this.#options;
+    const { store, shell, intervalMs, slackMs, maxRecoveries, diagnose, onError, onStalled, onRequeued } =
+      this.#options;
     let more = true;
     while (more && !signal.aborted) {
-      const [stalled, todo, , left] = await store.sweep(cell, { intervalMs, slackMs, maxRecoveries });
+      const notes = await diagnose(cell).catch((error: unknown): StallNotes => {
+        onError(error);
+        return {};
+      });
+      const [stalled, todo, , left] = await store.sweep(cell, { intervalMs, slackMs, maxRecoveries }, notes);
       for (const [ref, agent, recovered] of stalled) onStalled(ref, agent, recovered === 1);
       if (stalled.length > 0) onRequeued(cell);
       await Promise.all(todo.map((wid) => shell.settle(wid)));

@@ -77,5 +77,8 @@ export type ProgressItem = [string, string, number, string];
 /** [ref, token, batch from 1, inputs as JSON text] */
 export type EmitItem = [string, string, number, string[]];
 
+/** Ref of a job that may be called stalled → [data of its event as JSON text, one word for people]. */
+export type StallNotes = Record<string, [string, string]>;
+
 /** [ref, token, reason] */
 export type ReleaseItem = [string, string, string];

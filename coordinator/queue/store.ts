@@ -34,6 +34,7 @@ import type {
   ProgressItem,
   ReleaseItem,
   SoloItem,
+  StallNotes,
   SubmitItem,
   SubmitReply,
   Told,
@@ -173,6 +174,7 @@ export class Store {
   sweep(
     cell: Cell,
     times: { readonly intervalMs: number; readonly slackMs: number; readonly maxRecoveries: number },
+    notes: StallNotes,
   ): Promise<[[string, string, number][], string[], number, number]> {
     const { intervalMs, slackMs, maxRecoveries } = times;
     return this.#again(() =>
@@ -184,6 +186,7 @@ export class Store {
         slackMs,
         maxRecoveries,
         64,
+        notes,
       ]),
     );
   }

@@ -26,7 +26,7 @@ export interface LogEvent extends Explained {
   readonly agentId: string | null;
   /** Of the thing the event is about, after the event. */
   readonly status: StateName;
-  /** Further facts: `{"progress": 0.5}`, `{"output": …}`. */
+  /** Further facts: `{"progress": 0.5}`, `{"output": …}`; of a stall `{"silentMs", "diagnosis": "busy" | "idle" | "swapped" | "unknown", …}`. */
   readonly data: Json;
 }
 

@@ -13,6 +13,7 @@ import type {
   ProgressItem,
   ReleaseItem,
   SoloItem,
+  StallNotes,
   SubmitItem,
   SubmitReply,
   Told,
@@ -44,7 +45,7 @@ export interface Scripts {
   /** creates workflows and enqueues what can run at once; one call for all that one event-loop turn has. */
   submit: { args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][], changes?: Change[], solos?: SoloItem[]]; returns: SubmitReply[] };
   /** the stall sweep: jobs whose lease has run out go back to the front of their queue, or fail for good. */
-  sweep: { args: [tag: string, origin: string, leaseMs: number, intervalMs: number, slackMs: number, maxRecoveries: number, limit: number]; returns: [stalled: [ref: string, agent: string, recovered: number][], todo: string[], grace: number, more: number] };
+  sweep: { args: [tag: string, origin: string, leaseMs: number, intervalMs: number, slackMs: number, maxRecoveries: number, limit: number, notes: StallNotes]; returns: [stalled: [ref: string, agent: string, recovered: number][], todo: string[], grace: number, more: number] };
   /** brings parked queue entries back once their cause has ended, in chunks. */
   unpark: { args: [tag: string, origin: string, cause: string, limit: number]; returns: number };
 }

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- purpose: the stall sweep: jobs whose lease has run out go back to the front of their queue, or fail for good
 -- keys: cell meta
--- args: [tag: string, origin: string, leaseMs: number, intervalMs: number, slackMs: number, maxRecoveries: number, limit: number]
+-- args: [tag: string, origin: string, leaseMs: number, intervalMs: number, slackMs: number, maxRecoveries: number, limit: number, notes: StallNotes]
 -- returns: [stalled: [ref: string, agent: string, recovered: number][], todo: string[], grace: number, more: number]
 -- edges: scheduled|preparing|processing -> unassigned | failed
 -- emits: job.stalled, job.recovered | job.failed
 -- idempotent: a requeued job holds no lease
 -- use: cell queue facts
 -- After a gap longer than interval + slack nobody could renew: wait one full lease before calling anything stalled.
-local lease, interval, slack, max, limit = A[3], A[4], A[5], A[6], A[7]
+local lease, interval, slack, max, limit, notes = A[3], A[4], A[5], A[6], A[7], A[8]
 local m = call('HMGET', KEYS[1], 'sweptAt', 'graceUntil')
 local swept, grace = tonumber(m[1] or 0), tonumber(m[2] or 0)
 if swept > 0 and now - swept > interval + slack then
@@ -27,14 +27,17 @@ for i = 1, #list do
     local j = rec.j
     local agent = j[J.agent]
     j[J.agents] = with_agent(j[J.agents], agent)
-    event(rec.w, EV['job.stalled'], rec.s, rec.n, j[J.state], agent)
+    local note = notes[rec.ref]
+    if note then event(rec.w, EV['job.stalled'], rec.s, rec.n, j[J.state], agent, '', '', note[1])
+    else event(rec.w, EV['job.stalled'], rec.s, rec.n, j[J.state], agent) end
     if j[J.recoveries] < max then
       j[J.recoveries] = j[J.recoveries] + 1
       requeue(rec, EV['job.recovered'], 'STALLED', 'stalled')
       stalled[#stalled + 1] = {rec.ref, agent, 1}
     else
       fail(rec, ST.failed, 'RECOVERY_EXHAUSTED',
-        'It stalled ' .. (j[J.recoveries] + 1) .. ' times; agents tried: ' .. j[J.agents] .. '.', false)
+        'It stalled ' .. (j[J.recoveries] + 1) .. ' times; agents tried: ' .. j[J.agents] .. '.'
+          .. (note and ' Its process, when last seen: ' .. note[2] .. '.' or ''), false)
       stalled[#stalled + 1] = {rec.ref, agent, 0}
       if not seen[rec.w.wid] then seen[rec.w.wid] = true todo[#todo + 1] = rec.w.wid end
     end

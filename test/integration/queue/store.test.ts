@@ -113,7 +113,7 @@ test('a full server takes no new work, and lets everything else go on', async ()
     expect(await store.release(wid, [two.ref, two.token, 'BUSY'])).toBe('ok');
     await w.makeDue(keys.offers(w.cell), three.ref);
     expect(await store.due(w.cell, 0)).toMatchObject([[[three.ref, 'agent']], [wid], 0]);
-    expect(await store.sweep(w.cell, { intervalMs: 60_000, slackMs: 15_000, maxRecoveries: 3 })).toEqual([
+    expect(await store.sweep(w.cell, { intervalMs: 60_000, slackMs: 15_000, maxRecoveries: 3 }, {})).toEqual([
       [],
       [],
       0,
@@ -178,7 +178,7 @@ test('what the loops change reaches the coordinator that ran them too', async ()
     await w.take('agent', 1, 'q');
     await idle();
     await w.makeDue(keys.leases(w.cell), stalled.ref);
-    await store.sweep(w.cell, { intervalMs: 60_000, slackMs: 15_000, maxRecoveries: 3 });
+    await store.sweep(w.cell, { intervalMs: 60_000, slackMs: 15_000, maxRecoveries: 3 }, {});
     await until('the second wake-up', () => woken.length === 2);
     await w.take('agent', 1, 'q');
     await idle();

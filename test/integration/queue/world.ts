@@ -19,6 +19,7 @@ import type {
   LogEvent,
   ProgressItem,
   ReleaseItem,
+  StallNotes,
   SubmitReply,
 } from '../../../coordinator/queue/items.ts';
 import { keys, makeCell, workflowKey } from '../../../coordinator/queue/keys.ts';
@@ -204,8 +205,16 @@ export class World {
     return this.scripts.call('due', this.cell, [this.nextTag(), this.origin, limit, undecidedMs]);
   }
 
-  sweep(times: { intervalMs?: number; slackMs?: number; recoveries?: number; limit?: number } = {}) {
-    const { intervalMs = 60_000, slackMs = 15_000, recoveries = 3, limit = 64 } = times;
+  sweep(
+    times: {
+      intervalMs?: number;
+      slackMs?: number;
+      recoveries?: number;
+      limit?: number;
+      notes?: StallNotes;
+    } = {},
+  ) {
+    const { intervalMs = 60_000, slackMs = 15_000, recoveries = 3, limit = 64, notes = {} } = times;
     return this.scripts.call('sweep', this.cell, [
       this.nextTag(),
       this.origin,
@@ -214,6 +223,7 @@ export class World {
       slackMs,
       recoveries,
       limit,
+      notes,
     ]);
   }
 

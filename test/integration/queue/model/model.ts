@@ -17,6 +17,7 @@ import type {
   ProgressItem,
   ReleaseItem,
   SoloItem,
+  StallNotes,
   StepChange,
   SubmitItem,
   Told,
@@ -165,7 +166,7 @@ export class Model {
       case 'due':
         return this.#due();
       case 'sweep':
-        return this.#sweep(args[5] as number);
+        return this.#sweep(args[5] as number, args[7] as StallNotes);
       case 'holders': {
         const [where, , , agents] = args as [string, string, number, string[]];
         return this.liveJobs()
@@ -766,19 +767,23 @@ export class Model {
     }
   }
 
-  #sweep(max: number): unknown {
+  #sweep(max: number, notes: StallNotes): unknown {
     const stalled: unknown[] = [];
     const exhausted = new Set<string>();
     for (const ref of dueOf(this.leases)) {
       const job = this.#job(ref);
       job.agents = withAgent(job);
-      this.#say(job.work, 'job.stalled', job, job.state, [job.agent]);
+      const note = notes[ref];
+      const said = note === undefined ? [job.agent] : [job.agent, '', '', note[0]];
+      this.#say(job.work, 'job.stalled', job, job.state, said);
       if (job.recoveries < max) {
         job.recoveries++;
         this.#requeue(job, 'job.recovered', 'STALLED', 'stalled');
         stalled.push([ref, job.agent, 1]);
       } else {
-        const message = `It stalled ${job.recoveries + 1} times; agents tried: ${job.agents}.`;
+        const message = `It stalled ${job.recoveries + 1} times; agents tried: ${job.agents}.${
+          note === undefined ? '' : ` Its process, when last seen: ${note[1]}.`
+        }`;
         this.#fail(job, State.failed, 'RECOVERY_EXHAUSTED', message, false);
         stalled.push([ref, job.agent, 0]);
         exhausted.add(job.work.wid);

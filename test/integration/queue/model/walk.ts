@@ -451,7 +451,10 @@ export class Walk {
 
   async #stall(a: number, b: number, c: number): Promise<void> {
     if (!(await this.#pass(keys.leases(this.#world.cell), this.#model.leases, a, b))) return;
-    await this.#call('sweep', [this.#world.nextTag(), this.#origin(c), LEASE_MS, 60_000, 15_000, 2, 64]);
+    const refs = [...this.#model.leases.keys()].filter((_, at) => (b + at) % 2 === 0);
+    const notes = Object.fromEntries(refs.map((ref): [string, [string, string]] => [ref, ['{}', 'busy']]));
+    const times = [LEASE_MS, 60_000, 15_000, 2, 64] as const;
+    await this.#call('sweep', [this.#world.nextTag(), this.#origin(c), ...times, notes]);
   }
 
   /** Whatever was once called comes again. */

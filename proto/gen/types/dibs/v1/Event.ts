@@ -39,6 +39,8 @@ export interface Event {
   'outcome'?: (_dibs_v1_Outcome | null);
   /**
    * Further facts as JSON text: {"progress":0.5}, {"output":...}, {"state":...}; may be empty.
+   * job.stalled: {"silentMs","diagnosis","cpu","memoryBytes","swapBytes","heartbeatAgeMs"} with what was last known of the
+   * process: diagnosis is busy, idle, swapped or unknown; the four last figures only where something is known.
    */
   'dataJson'?: (string);
 }
@@ -77,6 +79,8 @@ export interface Event__Output {
   'outcome': (_dibs_v1_Outcome__Output | null);
   /**
    * Further facts as JSON text: {"progress":0.5}, {"output":...}, {"state":...}; may be empty.
+   * job.stalled: {"silentMs","diagnosis","cpu","memoryBytes","swapBytes","heartbeatAgeMs"} with what was last known of the
+   * process: diagnosis is busy, idle, swapped or unknown; the four last figures only where something is known.
    */
   'dataJson': (string);
 }
