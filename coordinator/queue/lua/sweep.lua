@@ -38,6 +38,8 @@ for i = 1, #list do
       fail(rec, ST.failed, 'RECOVERY_EXHAUSTED',
         'It stalled ' .. (j[J.recoveries] + 1) .. ' times; agents tried: ' .. j[J.agents] .. '.'
           .. (note and ' Its process, when last seen: ' .. note[2] .. '.' or ''), false)
+      -- Its agent's late result is refused, as after every stall.
+      j[J.token] = ''
       stalled[#stalled + 1] = {rec.ref, agent, 0}
       if not seen[rec.w.wid] then seen[rec.w.wid] = true todo[#todo + 1] = rec.w.wid end
     end

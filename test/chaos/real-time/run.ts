@@ -18,6 +18,7 @@ import { redisOutage } from './redis-outage.ts';
 import { runScenario } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { stalledFourTimes } from './stalled-four-times.ts';
+import { wedgedExecutor } from './wedged-executor.ts';
 
 /** 120 s of lease, 60 s between sweeps, and 5 s for what follows. */
 const STALL_MS = 185_000;
@@ -25,6 +26,7 @@ const STALL_MS = 185_000;
 /** The longest first: it decides how long all of it takes. */
 const SCENARIOS: readonly Scenario[] = [
   stalledFourTimes({ withinMs: STALL_MS }),
+  wedgedExecutor({ timeoutMs: 240_000 }),
   redisOutage({ name: 'redis-down-180s', outageMs: 180_000 }),
   frozenAgent({ jobMs: 40_000, withinMs: STALL_MS }),
   redisOutage({ name: 'redis-down-100s', outageMs: 100_000 }),

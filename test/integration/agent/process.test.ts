@@ -47,6 +47,27 @@ describe('SIGTERM', () => {
     expect(session.completions).toEqual([]);
   });
 
+  it.each(['test.spin', 'test.grind'])(
+    'twice hands back what %s blocks, and ends all the same',
+    async (type) => {
+      const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
+      const proc = await startAgentProcess(coordinator, folder);
+      const session = await coordinator.session();
+      const inputJson = JSON.stringify({ until: join(folder, 'never') });
+      session.offer({ jobId: 'job_1', type, inputJson });
+      await session.named('accepted', 'job_1');
+      proc.signal('SIGTERM');
+      await session.messages.find((up) => up.drain !== null);
+      proc.signal('SIGTERM');
+      const said: string[] = [];
+      await Promise.all([
+        session.named('released', 'job_1').then(() => said.push('released')),
+        proc.exit().then(({ code }) => said.push(`exit ${code}`)),
+      ]);
+      expect(said).toEqual(['released', 'exit 130']);
+    },
+  );
+
   it('hands back when the drain deadline passes', async () => {
     const [coordinator, folder] = [await startCoordinator(), await tempFolder()];
     const proc = await startAgentProcess(coordinator, folder, ['--drain-timeout', '50ms']);

@@ -211,6 +211,8 @@ export function sweepCases(world: () => World): void {
       const last = round === 3;
       const [answer] = await w.twice(() => w.sweep());
       expect(answer).toEqual([[[held.ref, agent, last ? 0 : 1]], last ? [wid] : [], 0, 0]);
+      expect((await w.complete(success(held)))[0][0]?.[0]).toBe('lost');
+      expect(await w.meta('wasted')).toBe(String(round + 1));
     }
     expect(await w.job(`${wid}-0-0`)).toMatchObject({
       state: State.failed,

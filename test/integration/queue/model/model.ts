@@ -785,6 +785,7 @@ export class Model {
           note === undefined ? '' : ` Its process, when last seen: ${note[1]}.`
         }`;
         this.#fail(job, State.failed, 'RECOVERY_EXHAUSTED', message, false);
+        job.token = '';
         stalled.push([ref, job.agent, 0]);
         exhausted.add(job.work.wid);
       }
