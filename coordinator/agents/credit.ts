@@ -4,8 +4,17 @@
  * The agent states credits as it sees them, naming how many offers it had received by then; offers under way since are
  * subtracted here. Jobs asked for in a claim that has not come back are reserved.
  *
- * Invariant: offers made under one statement never exceed it, in all and per type.
+ * Invariants:
+ * 1. Offers made under one statement never exceed it, in all and per type.
+ * 2. An agent that lets an offer lapse without a word about jobs or credits gets none for one offer lease, and then one at a
+ *    time, each after such a pause, until it says something: a dead or frozen box delays few jobs.
  */
+
+export interface CreditOptions {
+  readonly now: () => number;
+  /** Time an offer stays valid, milliseconds. */
+  readonly offerMs: number;
+}
 
 export interface CreditStatement {
   readonly total: number;
@@ -22,6 +31,15 @@ export class Credit {
   /** Offers counted by statements so far. */
   #counted = 0;
   #reserved = 0;
+  /** When the first offer since the agent's last word was made; undefined = it has answered. */
+  #unansweredAt: number | undefined;
+  /** It let offers lapse, and has not said anything since. */
+  #lapsed = false;
+  readonly #options: CreditOptions;
+
+  constructor(options: CreditOptions) {
+    this.#options = options;
+  }
 
   get revision(): number {
     return this.#statement.revision;
@@ -39,7 +57,14 @@ export class Credit {
 
   /** Jobs that may be claimed now. */
   get open(): number {
-    return Math.max(0, this.#statement.total - this.#underway.length - this.#reserved);
+    const stated = this.#statement.total - this.#underway.length;
+    return Math.max(0, Math.min(stated, this.#patience()) - this.#reserved);
+  }
+
+  /** The agent said something about jobs or credits. */
+  heard(): void {
+    this.#unansweredAt = undefined;
+    this.#lapsed = false;
   }
 
   /** Jobs of a type that may be claimed now, within `open`. */
@@ -63,10 +88,24 @@ export class Credit {
 
   offered(type: string): void {
     this.#underway.push(type);
+    if (this.#unansweredAt === undefined) this.#unansweredAt = this.#options.now();
+    else if (this.#patience() === 1) {
+      this.#unansweredAt = this.#options.now();
+      this.#lapsed = true;
+    }
   }
 
   /** No claims any more: the agent drains. */
   close(): void {
     this.#statement = { ...this.#statement, total: 0 };
+  }
+
+  /** Jobs its silence allows. */
+  #patience(): number {
+    if (this.#unansweredAt === undefined) return Number.POSITIVE_INFINITY;
+    const { now, offerMs } = this.#options;
+    const silentMs = now() - this.#unansweredAt;
+    if (silentMs >= 2 * offerMs) return 1;
+    return silentMs >= offerMs || this.#lapsed ? 0 : Number.POSITIVE_INFINITY;
   }
 }

@@ -108,6 +108,7 @@ export class Greeter {
       onError,
       fail: (error) => link.fail(error),
       silentMs: times.leaseMs,
+      offerMs: times.offerMs,
     });
     await classes.addTypes(hello.advertisement?.executors ?? []);
     const [{ confirmed, lost }] = await Promise.all([

@@ -54,12 +54,14 @@ export interface SessionOptions {
   readonly fail: (error: unknown) => void;
   /** A job the agent has not named for this long is no longer counted as held, milliseconds. */
   readonly silentMs: number;
+  /** Time an offer stays valid, milliseconds. */
+  readonly offerMs: number;
 }
 
 export class Session implements Claimant {
   readonly agentId: string;
   readonly sessionId: string;
-  readonly credit = new Credit();
+  readonly credit: Credit;
   readonly hello: Hello__Output;
   draining = false;
   ended = false;
@@ -75,6 +77,7 @@ export class Session implements Claimant {
     this.agentId = options.hello.agentId;
     this.sessionId = options.sessionId;
     this.hello = options.hello;
+    this.credit = new Credit(options);
   }
 
   /** Jobs it holds, offers included. */
@@ -137,6 +140,7 @@ export class Session implements Claimant {
   }
 
   receive(message: AgentMessage__Output): void {
+    if (answers(message)) this.credit.heard();
     this.#each(message.emitted, (asked) => this.#emit(asked));
     this.#each(message.completed, (said) => this.#completed(said));
     this.#each(message.accepted, ({ jobId: id, token }) => this.#live(id, token, -1));
@@ -332,6 +336,13 @@ export class Session implements Claimant {
     this.#held.delete(id);
     this.#heardAt.delete(id);
   }
+}
+
+/** Whether it says something about jobs or credits; a heartbeat comes whatever the rest of the agent does. */
+function answers(message: AgentMessage__Output): boolean {
+  if (message.credits) return true;
+  const { accepted, started, progress, completed, released, emitted } = message;
+  return [accepted, started, progress, completed, released, emitted].some((list) => list.length > 0);
 }
 
 /** Why these cannot be inputs of jobs; undefined when they can. */
