@@ -198,6 +198,12 @@ class RunningCoordinator implements Coordinator {
       classes,
       fleet,
       completions,
+      planOf: async (wid) => {
+        const known = plans.find(wid);
+        if (known !== undefined) return known;
+        const found = await reads.headAndPlan(store.cellOf(wid), wid);
+        return found === undefined ? undefined : plans.get(wid, found.plan);
+      },
       times,
       now,
       onCredit: kickAll,

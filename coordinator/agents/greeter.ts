@@ -10,6 +10,7 @@ import type { Hello__Output } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
+import type { Plan } from '../workflow/plan.ts';
 import type { Classes } from './classes.ts';
 import { MAX_OUTPUT_BYTES } from './completions.ts';
 import type { Completions } from './completions.ts';
@@ -44,6 +45,8 @@ export interface GreeterOptions {
   readonly classes: Classes;
   readonly fleet: Fleet;
   readonly completions: Completions;
+  /** Undefined when there is no such workflow. */
+  readonly planOf: (wid: string) => Promise<Plan | undefined>;
   readonly times: { readonly heartbeatMs: number; readonly offerMs: number; readonly leaseMs: number };
   readonly now: () => number;
   /** Credits grew somewhere. */
@@ -81,7 +84,7 @@ export class Greeter {
   async #greet(sessionId: string, hello: Hello__Output, link: AgentLink): Promise<Session> {
     this.#assertStaying();
     const { outbox } = link;
-    const { coordinatorId, store, classes, fleet, completions, times, now, onCredit, onError } =
+    const { coordinatorId, store, classes, fleet, completions, planOf, times, now, onCredit, onError } =
       this.#options;
     fleet.supersede(hello.agentId);
     const known = await fleet.knows(hello.agentId);
@@ -92,6 +95,7 @@ export class Greeter {
       hello,
       store,
       completions,
+      planOf,
       outbox,
       now,
       classesIn: (cell: Cell) => this.#matching.classesIn(cell, profile, key),

@@ -14,13 +14,14 @@
 import type { AgentMessage__Output, Heartbeat__Output, Hello__Output } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
-import { isTerminal } from '../../sdk/common/states.ts';
+import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { AcceptReply, Told } from '../queue/items.ts';
 import { cellIndexOf, jobId, parseJobId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
 import { WORKFLOW, json } from '../workflow/fields.ts';
 import { MAX_RESOLVED_INPUT_BYTES } from '../workflow/limits.ts';
+import type { Plan } from '../workflow/plan.ts';
 import type { ClaimedJob, Claimant } from './claimer.ts';
 import type { AckText, Completions } from './completions.ts';
 import { Credit } from './credit.ts';
@@ -40,6 +41,8 @@ export interface SessionOptions {
   readonly hello: Hello__Output;
   readonly store: Store;
   readonly completions: Completions;
+  /** Undefined when there is no such workflow. */
+  readonly planOf: (wid: string) => Promise<Plan | undefined>;
   readonly outbox: Outbox;
   readonly now: () => number;
   /** Classes by step type that this agent can run. */
@@ -96,8 +99,9 @@ export class Session implements Claimant {
     await Promise.all(
       (this.hello.held ?? []).map(async ({ jobId: id, token, state }) => {
         const job = this.#find(id, token);
-        const reply =
-          job === undefined ? 'lost' : await this.#options.store.accept(job.wid, [job.ref, token, -1, 0]);
+        // That it runs may not have been stored: said again, a start changes nothing.
+        const runs = state === State.processing;
+        const reply = job === undefined ? 'lost' : await this.#accept(job, runs ? 0 : -1);
         if (reply === 'ok' && job !== undefined) {
           this.#held.set(id, job);
           this.#heardAt.set(id, this.#options.now());
@@ -143,15 +147,15 @@ export class Session implements Claimant {
     if (answers(message)) this.credit.heard();
     this.#each(message.emitted, (asked) => this.#emit(asked));
     this.#each(message.completed, (said) => this.#completed(said));
-    this.#each(message.accepted, ({ jobId: id, token }) => this.#live(id, token, -1));
-    this.#each(message.started, ({ jobId: id, token, ageMs }) => this.#live(id, token, Math.max(0, -ageMs)));
+    this.#each(message.accepted, ({ jobId: id, token }) => this.#took(id, token, -1));
+    this.#each(message.started, ({ jobId: id, token, ageMs }) => this.#took(id, token, Math.max(0, -ageMs)));
     this.#each(message.progress, ({ jobId: id, token, fraction, message: text }) =>
       this.#progress(id, token, fraction, text),
     );
     this.#each(message.released, ({ jobId: id, token, reason }) => this.#release(id, token, reason));
     if (message.heartbeat) {
       this.#each(message.heartbeat.held, ({ jobId: id, token, state }) =>
-        this.#live(id, token, -1, isTerminal(state)),
+        this.#live(id, token, isTerminal(state)),
       );
       this.#dropSilent();
       this.#options.onHeartbeat(this, message.heartbeat);
@@ -259,18 +263,38 @@ export class Session implements Claimant {
     else emitting.then(store).catch((error: unknown) => this.#unstored(error));
   }
 
-  /** `ended`: the agent has finished it, its completion is on the way. */
-  #live(id: string, token: string, startedAgeMs: number, ended = false): void {
-    const job = this.#find(id, token);
-    if (job === undefined) {
-      this.#answer('lost', id, token);
-      return;
-    }
-    if (this.#held.has(id)) this.#heardAt.set(id, this.#options.now());
-    const timeoutMs = job.plan?.steps[job.step]?.timeoutMs ?? 0;
-    this.#options.store.accept(job.wid, [job.ref, token, startedAgeMs, timeoutMs]).then((reply) => {
+  /** Taken, or begun: said once a session. */
+  #took(id: string, token: string, startedAgeMs: number): void {
+    const job = this.#word(id, token);
+    if (job === undefined) return;
+    this.#accept(job, startedAgeMs).then(
+      (reply) => this.#answer(reply, id, token),
+      (error: unknown) => this.#unstored(error),
+    );
+  }
+
+  /** Still held, as a heartbeat says. `ended`: the agent has finished it, its completion is on the way. */
+  #live(id: string, token: string, ended: boolean): void {
+    const job = this.#word(id, token);
+    if (job === undefined) return;
+    this.#accept(job, -1).then((reply) => {
       if (reply !== 'done' || !ended) this.#answer(reply, id, token);
     }, this.#options.onError);
+  }
+
+  /** The job a word is about; undefined, and the agent told so, when it can be none. */
+  #word(id: string, token: string): HeldJob | undefined {
+    const job = this.#find(id, token);
+    if (job === undefined) this.#answer('lost', id, token);
+    else if (this.#held.get(id) === job) this.#heardAt.set(id, this.#options.now());
+    return job;
+  }
+
+  /** `startedAgeMs` -1 = it has not begun. The time an attempt may take stands in the plan. */
+  async #accept(job: HeldJob, startedAgeMs: number): Promise<AcceptReply> {
+    const { store, planOf } = this.#options;
+    const plan = job.plan ?? (startedAgeMs < 0 ? undefined : await planOf(job.wid));
+    return store.accept(job.wid, [job.ref, job.token, startedAgeMs, plan?.steps[job.step]?.timeoutMs ?? 0]);
   }
 
   #progress(id: string, token: string, fraction: number, text: string): void {

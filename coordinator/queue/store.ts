@@ -168,7 +168,9 @@ export class Store {
   }
 
   due(cell: Cell, undecidedMs: number): Promise<[[string, string][], string[], number]> {
-    return this.#again(() => this.scripts.call('due', cell, [shortRandom(), '', 64, undecidedMs]));
+    return this.#again(() =>
+      this.scripts.call('due', cell, [shortRandom(), '', 64, undecidedMs, this.#options.offerMs]),
+    );
   }
 
   sweep(

@@ -31,7 +31,7 @@ export interface Scripts {
   /** commits decisions by compare-and-set on the workflow's version. */
   decide: { args: [tag: string, origin: string, items: DecideItem[]]; returns: [replies: DecideReply[], told: Told[]] };
   /** the due loop's step: lapsed offers, due timers, and workflows to decide: raised here, or waiting for too long. */
-  due: { args: [tag: string, origin: string, limit: number, undecidedMs: number]; returns: [lapsed: [ref: string, agent: string][], todo: string[], more: number] };
+  due: { args: [tag: string, origin: string, limit: number, undecidedMs: number, offerMs: number]; returns: [lapsed: [ref: string, agent: string][], todo: string[], more: number] };
   /** a running job asks for further jobs of its own step. */
   emit: { args: [tag: string, origin: string, items: EmitItem[]]; returns: EmitReply[] };
   /** tells which jobs some agents hold, one page of the cell's offers or leases. */

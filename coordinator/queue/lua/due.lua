@@ -1,13 +1,22 @@
 #!lua flags=allow-oom
 -- purpose: the due loop's step: lapsed offers, due timers, and workflows to decide: raised here, or waiting for too long
 -- keys: cell meta
--- args: [tag: string, origin: string, limit: number, undecidedMs: number]
+-- args: [tag: string, origin: string, limit: number, undecidedMs: number, offerMs: number]
 -- returns: [lapsed: [ref: string, agent: string][], todo: string[], more: number]
 -- edges: scheduled -> unassigned (offer lapsed); unassigned -> expired (queue timeout)
 -- emits: job.released, job.queued
 -- idempotent: acts only on what is still due; a workflow it names is named again only after waiting once more
 -- use: cell queue facts
-local limit = A[3]
+local limit, offer_ms = A[3], A[5]
+-- After a gap in which nobody came here (Redis or the coordinators were away) agents could not say that they took an offer
+-- or finished a job: for two offer leases nothing lapses and no attempt runs out. (Agents stop attempts by themselves.)
+local m = call('HMGET', KEYS[1], 'dueAt', 'spareUntil')
+local seen, spare = tonumber(m[1] or now), tonumber(m[2] or 0)
+if now - seen > offer_ms / 2 then
+  spare = now + 2 * offer_ms
+  call('HSET', KEYS[1], 'spareUntil', spare)
+end
+call('HSET', KEYS[1], 'dueAt', now)
 local lapsed = {}
 local todo, named = {}, {}
 local function name(wid)
@@ -17,7 +26,7 @@ local function name(wid)
   end
 end
 
-local list = call('ZRANGEBYSCORE', OFFERS, '-inf', now, 'LIMIT', 0, limit)
+local list = spare > now and {} or call('ZRANGEBYSCORE', OFFERS, '-inf', now, 'LIMIT', 0, limit)
 local more = #list == limit and 1 or 0
 for i = 1, #list do
   local rec = load_job(list[i])
@@ -47,7 +56,12 @@ for i = 1, #list do
       leave_queue(rec)
       fail(rec, ST.expired, 'DEADLINE_EXCEEDED_QUEUED', '', false)
       name(rec.w.wid)
+    elseif rec and rec.j[J.hold] == 1 then
+      -- An offer may still lapse, and then it has waited for too long.
+      zadd(TIMERS, now + 1000, list[i])
     end
+  elseif kind == 'attempt' and spare > now then
+    zadd(TIMERS, spare, list[i])
   elseif kind == 'attempt' then
     local ref, token = string.match(rest, '^(.-)|(.*)$')
     local rec = load_job(ref)

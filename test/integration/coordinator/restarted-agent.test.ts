@@ -2,7 +2,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { Orphans } from '../../../coordinator/agents/orphans.ts';
-import { makeCell } from '../../../coordinator/queue/keys.ts';
+import { openCells } from '../../../coordinator/queue/cells.ts';
+import { keys, makeCell } from '../../../coordinator/queue/keys.ts';
+import type { Cell } from '../../../coordinator/queue/keys.ts';
 import { Store } from '../../../coordinator/queue/store.ts';
 import { connectRedis } from '../../../runtime/redis/connect.ts';
 import { createClient } from '../../../sdk/client/index.ts';
@@ -117,6 +119,25 @@ test('an older session at another coordinator ends soon', async () => {
   const after = await connect({ id: 'moved', types: ['moved'], address: two.address });
   expect(await until('its end', () => before.error)).toMatchObject({ reason: 'WRONG_STATE' });
   expect(after.error).toBeUndefined();
+});
+
+test('the word that it took an offer could not be stored: the session ends, the next hello says it again', async () => {
+  const before = await connect({ id: 'unheard', types: ['unheard'] });
+  const { workflow } = await client.submit({ steps: [{ type: 'unheard', input: {} }] });
+  const offer = await until('the offer', () => before.offers[0]);
+  const { jobId, token } = offer;
+  const [cell] = await openCells(db, { namespace: 'dibs', count: 0, masters: 1 });
+  const records = keys.bucket(cell as Cell, workflow.id.slice(3));
+  await db.multi().rename(records, `${records}:away`).set(records, 'no hash').exec();
+  before.send({ accepted: [{ jobId, token }] });
+  expect(await until('the end of the session', () => before.error)).toMatchObject({
+    reason: 'STORE_UNAVAILABLE',
+  });
+  await db.rename(`${records}:away`, records);
+  const after = await connect({ id: 'unheard', types: ['unheard'], credits: 0, held: [{ jobId, token }] });
+  expect(await after.welcomed).toMatchObject({ confirmedJobIds: [jobId] });
+  after.complete(offer, { output: 7 });
+  expect(await client.wait(workflow.id)).toMatchObject({ status: 'succeeded' });
 });
 
 test('agents that come as one share passes over the cell; what was claimed since is left alone', async () => {

@@ -202,7 +202,7 @@ export class World {
   }
 
   due(limit = 64, undecidedMs = 0) {
-    return this.scripts.call('due', this.cell, [this.nextTag(), this.origin, limit, undecidedMs]);
+    return this.scripts.call('due', this.cell, [this.nextTag(), this.origin, limit, undecidedMs, OFFER_MS]);
   }
 
   sweep(
@@ -343,7 +343,7 @@ export function expectSame(found: unknown, expected: unknown, what: string): voi
 }
 
 /**
- * What may change by a repeated call: `wasted` counts every refused result; `sweptAt` and `graceUntil` say when; leases,
+ * What may change by a repeated call: `wasted` counts every refused result; `sweptAt`, `dueAt` and the like say when; leases,
  * the places of idle coordinators, and those of workflows to decide (named, they go to the end of the line), move with the
  * clock.
  */
@@ -353,7 +353,9 @@ export function settled(dump: Dump, cell: Cell): Dump {
     const timed =
       name === keys.leases(cell) || name === keys.todo(cell) || name.startsWith(keys.idle(cell, ''));
     const entries = [...content].filter(
-      ([field]) => name !== keys.meta(cell) || !['wasted', 'sweptAt', 'graceUntil'].includes(field),
+      ([field]) =>
+        name !== keys.meta(cell) ||
+        !['wasted', 'sweptAt', 'graceUntil', 'dueAt', 'spareUntil'].includes(field),
     );
     if (entries.length > 0)
       kept.set(name, new Map(timed ? entries.map(([member]) => [member, '']) : entries));

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State } from '../../../../sdk/common/states.ts';
 import { change, failure, flow, job, step, success } from '../changes.ts';
-import { LEASE_MS, ask } from '../world.ts';
+import { LEASE_MS, OFFER_MS, ask } from '../world.ts';
 import type { Granted, World } from '../world.ts';
 
 export function dueCases(world: () => World): void {
@@ -40,6 +40,54 @@ export function dueCases(world: () => World): void {
     expect(await w.due()).toEqual([[], [], 0]);
     expect(await w.zset(keys.offers(w.cell))).toEqual([]);
     expect(await w.job(held.ref)).toMatchObject({ hold: 2, token: held.token });
+  });
+
+  test('a queue timeout that comes while the job is only offered comes again', async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.submit(flow(wid, { queueTimeoutMs: 5_000 }));
+    const [offered] = (await w.take('agent', 1, 'q')) as [Granted];
+    const timer = `queued|${offered.ref}`;
+    await w.makeDue(keys.timers(w.cell), timer);
+    await w.twice(() => w.due());
+    expect(await w.zset(keys.timers(w.cell))).toEqual([timer]);
+    await w.makeDue(keys.offers(w.cell), offered.ref);
+    await w.due();
+    await w.makeDue(keys.timers(w.cell), timer);
+    await w.due();
+    expect(await w.job(offered.ref)).toMatchObject({ state: State.expired, hold: 0 });
+    expect(await w.queue('q')).toEqual([]);
+    expect(await w.zset(keys.timers(w.cell))).toEqual([]);
+  });
+
+  test('after an outage no offer lapses and no attempt runs out for two offer leases', async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.submit(flow(wid, { jobs: 3, queueTimeoutMs: 5_000 }));
+    const [offered] = (await w.take('agent', 1, 'q')) as [Granted];
+    const [running] = (await w.take('agent', 1, 'q')) as [Granted];
+    await w.accept([running.ref, running.token, 0, 60_000]);
+    const attempt = `attempt|${running.ref}|${running.token}`;
+    await w.due();
+    await w.makeDue(keys.offers(w.cell), offered.ref);
+    await w.makeDue(keys.timers(w.cell), attempt);
+    await w.makeDue(keys.timers(w.cell), `queued|${wid}-0-2`);
+    await w.setMeta('dueAt', Date.now() - OFFER_MS / 2 - 100);
+    expect(await w.due()).toEqual([[], [wid], 0]);
+    const spare = Number(await w.meta('spareUntil'));
+    expect(spare - Number(await w.meta('dueAt'))).toBe(2 * OFFER_MS);
+    // What nobody but the queue has to do with goes on.
+    expect(await w.job(`${wid}-0-2`)).toMatchObject({ state: State.expired });
+    expect(await w.redis.zscore(keys.timers(w.cell), attempt)).toBe(String(spare));
+    // The time to spare does not begin again, and what agents say counts.
+    await w.due();
+    expect(await w.meta('spareUntil')).toBe(String(spare));
+    expect(await w.accept([offered.ref, offered.token, -1, 0])).toEqual(['ok']);
+    await w.setMeta('spareUntil', Date.now() - 1);
+    await w.makeDue(keys.timers(w.cell), attempt);
+    await w.due();
+    expect(await w.job(running.ref)).toMatchObject({ state: State.expired });
+    expect(await w.job(offered.ref)).toMatchObject({ hold: 2 });
   });
 
   test('a queue timeout ends jobs nobody claimed in time, and no others', async () => {

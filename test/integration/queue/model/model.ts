@@ -756,6 +756,7 @@ export class Model {
     if (kind === 'attempt' && this.#held(job.ref, token) === 'ok') {
       this.#fail(job, State.expired, 'DEADLINE_EXCEEDED_RUNNING', '', true);
     }
+    if (kind === 'queued' && job.hold === 1) this.timers.set(`queued|${job.ref}`, false);
     if (job.state !== State.unassigned) return;
     if (kind === 'backoff' && job.member === '') {
       this.#enqueue(job);

@@ -436,7 +436,7 @@ export class Walk {
 
   async #due(key: string, entries: Map<string, boolean>, a: number, b: number, c: number): Promise<void> {
     if (await this.#pass(key, entries, a, b))
-      await this.#call('due', [this.#world.nextTag(), this.#origin(c), 64, 0]);
+      await this.#call('due', [this.#world.nextTag(), this.#origin(c), 64, 0, OFFER_MS]);
   }
 
   #lapse(a: number, b: number, c: number): Promise<void> {
