@@ -43,7 +43,7 @@ export function claimsOf(job: JobRecord): ClaimRecord[] {
     startedAt,
     endedAt,
   }));
-  // A claim that was given up leaves no token.
+  // A claim that was given up, or lost by a stall, leaves no token.
   if (job.token === '') return claims;
   claims.push({
     attempt: job.attempt,
@@ -57,9 +57,8 @@ export function claimsOf(job: JobRecord): ClaimRecord[] {
   return claims;
 }
 
-function endOf({ state, reason }: JobRecord): ClaimEnd {
+function endOf({ state }: JobRecord): ClaimEnd {
   if (!isTerminal(state)) return '';
-  if (reason === 'RECOVERY_EXHAUSTED') return 'stalled';
   if (state === State.succeeded) return 'succeeded';
   if (state === State.failed) return 'failed';
   return state === State.expired ? 'expired' : 'canceled';

@@ -39,6 +39,7 @@ for i = 1, #list do
         'It stalled ' .. (j[J.recoveries] + 1) .. ' times; agents tried: ' .. j[J.agents] .. '.'
           .. (note and ' Its process, when last seen: ' .. note[2] .. '.' or ''), false)
       -- Its agent's late result is refused, as after every stall.
+      j[J.history] = with_claim(j, 'stalled', 'RECOVERY_EXHAUSTED', now)
       j[J.token] = ''
       stalled[#stalled + 1] = {rec.ref, agent, 0}
       if not seen[rec.w.wid] then seen[rec.w.wid] = true todo[#todo + 1] = rec.w.wid end

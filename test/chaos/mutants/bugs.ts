@@ -181,7 +181,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'offers that lapse are forgotten',
     file: `${LUA}/due.lua`,
-    from: "    requeue(rec, EV['job.released'], 'OFFER_LAPSED')",
+    from: "    requeue(rec, EV['job.released'], 'OFFER_LAPSED', 'offer_lapsed')",
     to: '    zrem(OFFERS, list[i])',
     trouble: 'crashes',
   },

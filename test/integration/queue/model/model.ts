@@ -786,6 +786,7 @@ export class Model {
           note === undefined ? '' : ` Its process, when last seen: ${note[1]}.`
         }`;
         this.#fail(job, State.failed, 'RECOVERY_EXHAUSTED', message, false);
+        job.history = withClaim(job, 'stalled', 'RECOVERY_EXHAUSTED');
         job.token = '';
         stalled.push([ref, job.agent, 0]);
         exhausted.add(job.work.wid);
