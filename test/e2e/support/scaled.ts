@@ -6,7 +6,7 @@ import type { Scenario } from '../../chaos/real-time/scenario.ts';
 
 /** A lease that runs out within seconds. */
 export const SHORT_LEASE: readonly string[] = [
-  ...['--lease', '1500ms'],
+  ...['--lease', '2s'],
   ...['--offer-lease', '1s'],
   ...['--heartbeat-interval', '300ms'],
   ...['--sweep-interval', '300ms'],
