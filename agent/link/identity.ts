@@ -2,8 +2,10 @@
  * Who this agent is: an id that outlives restarts, kept in the state directory, and one that does not.
  *
  * 1. The id file is written once and never changed; a file that is not an agent id refuses to start rather than be replaced.
+ * 2. It appears whole or not at all (written beside, then renamed): an agent killed meanwhile starts again. The caller holds
+ *    the lock of the state directory, so nobody else makes one.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isId, newId } from '../../runtime/ids.ts';
 
@@ -27,6 +29,7 @@ export async function loadIdentity(stateDir: string): Promise<Identity> {
     return { agentId, bootId };
   }
   const agentId = newId('agent');
-  await writeFile(path, `${agentId}\n`, { flag: 'wx', mode: 0o600 });
+  await writeFile(`${path}.part`, `${agentId}\n`, { mode: 0o600 });
+  await rename(`${path}.part`, path);
   return { agentId, bootId };
 }

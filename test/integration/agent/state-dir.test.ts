@@ -75,6 +75,14 @@ describe('the identity', () => {
     expect(two.bootId).not.toBe(one.bootId);
   });
 
+  it('is made anew when the agent was killed while it wrote it, and stands there whole', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'agent-id.part'), '');
+    const { agentId } = await loadIdentity(folder);
+    expect(await readdir(folder)).toEqual(['agent-id']);
+    expect((await loadIdentity(folder)).agentId).toBe(agentId);
+  });
+
   it('is never replaced by accident', async () => {
     const folder = await tempFolder();
     await writeFile(join(folder, 'agent-id'), 'something else\n');
