@@ -155,6 +155,11 @@ export class RawAgent extends EventEmitter<{
     this.grant();
   }
 
+  /** Says no more; the coordinator then ends the stream. */
+  finish(): void {
+    this.#stream.end();
+  }
+
   close(): void {
     this.#stream.cancel();
     this.#client.close();
