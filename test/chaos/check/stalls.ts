@@ -3,7 +3,7 @@ import type { Disturbance, Rule } from './history.ts';
 
 /** What excuses a silence of a lease. An outage of Redis does not: it must stall nobody. */
 const SILENCE =
-  /^(kill-agent|freeze-agent|term-agent|kill-coordinator|freeze-coordinator|partition|cut|cut-before|cut-after|freeze-redis)$/;
+  /^(kill-agent|freeze-agent|term-agent|kill-coordinator|freeze-coordinator|partition|cut|cut-before|cut-after|freeze-redis|starved)$/;
 
 export const stallsExcused: Rule = function* ({ stored, disturbances, agentNames, leaseMs, sweepMs }) {
   const excuses = disturbances.filter(({ kind }) => SILENCE.test(kind));

@@ -27,6 +27,7 @@ import { executorModule } from '../workload/executors.ts';
 import { submissionAt } from '../workload/shapes.ts';
 import type { Weights } from '../workload/shapes.ts';
 import { agentNamesIn } from '../history/agent-names.ts';
+import { Pulse } from './pulse.ts';
 import { recoveryTimes } from './recovery.ts';
 
 export interface ChaosOptions {
@@ -39,6 +40,8 @@ export interface ChaosOptions {
   readonly root?: string;
   readonly redis?: 'single' | 'cluster';
   readonly durability?: Durability;
+  /** Agents in network namespaces of their own, where that is permitted. */
+  readonly netns?: boolean;
   readonly times?: Partial<Times>;
   readonly weights?: Weights;
   readonly consumers?: number;
@@ -74,6 +77,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, seconds, folder, say = () => {}, settleMs = SETTLE_MS, weights } = options;
   await mkdir(folder, { recursive: true });
   const times = { ...SCALED_TIMES, ...options.times };
+  const pulse = new Pulse(times.offerMs / 4);
   const fleet = new Fleet({
     folder,
     ...(options.root === undefined ? {} : { root: options.root }),
@@ -83,9 +87,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     redis: options.redis ?? 'single',
     times,
     proxied: options.redis !== 'cluster',
+    netns: options.netns ?? false,
   });
   try {
     await fleet.start();
+    pulse.start();
     const consumerLogs = addConsumers(fleet, options);
     await Promise.all(fleet.consumers.map((consumer) => consumer.start()));
     say(`seed ${seed}: ${fleet.members().length} processes are up`);
@@ -129,7 +135,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const history: History = {
       consumers,
       runs: fleet.agents.flatMap(({ name }) => readLines<RunLine>(runLog(folder, name))),
-      disturbances: readDisturbances(faultLog),
+      disturbances: [...readDisturbances(faultLog), ...pulse.disturbances],
       stored: await readStored(fleet.redisUrl),
       asked,
       agentNames: await agentNamesIn(fleet.redisUrl),
@@ -144,6 +150,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await writeFile(join(folder, 'result.json'), JSON.stringify(result, undefined, 1));
     return result;
   } finally {
+    pulse.stop();
     await fleet.stop();
   }
 }

@@ -1,5 +1,6 @@
 /**
- * `npm run chaos -- [--seconds 120] [--seed 1] [--seeds N] [-o json] [--redis single|cluster] [--keep]`
+ * `npm run chaos -- [--seconds 120] [--seed 1] [--seeds N] [-o json] [--redis single|cluster] [--netns]
+ *  [--faults kill-agent,cut,…] [--keep]`
  * `npm run chaos -- --mutants [--only TEXT]`
  *
  * Progress goes to standard error, results to standard output, the last line with `-o json` being one object. Exit code 0
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     output: { type: 'string', short: 'o', default: 'table' },
     redis: { type: 'string', default: 'single' },
     faults: { type: 'string' },
+    netns: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
@@ -47,6 +49,7 @@ async function seeds(): Promise<boolean> {
       folder,
       redis: cluster ? 'cluster' : 'single',
       faults: wantedFaults(),
+      netns: values.netns,
       signal: stop.signal,
       say,
     });
