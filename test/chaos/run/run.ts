@@ -1,92 +1,17 @@
 /**
- * `npm run chaos -- [--seconds 120] [--seed 1] [--seeds N] [-o json] [--redis single|cluster] [--netns]
- *  [--faults kill-agent,cut,…] [--keep]`
- * `npm run chaos -- --mutants [--only TEXT]`
+ * `npm run chaos -- …`: one command for everything that breaks a real system and looks whether it keeps its promises.
  *
- * Progress goes to standard error, results to standard output, the last line with `-o json` being one object. Exit code 0
- * only when nothing was lost, doubled or violated.
+ *   (nothing)        seeds.ts: runs with faults from seeds
+ *   --mutants        mutants/main.ts: plants bugs, must catch each
+ *   --crash-points   crash-points/run.ts: kills a process before and after each of its writes
+ *   --real-time      real-time/run.ts: the promises about time, with the default times
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { FAULT_KINDS } from '../faults/kinds.ts';
-import type { FaultKind } from '../faults/plan.ts';
-import { runMutants } from '../mutants/run.ts';
-import { runChaos } from './chaos.ts';
-import type { ChaosResult } from './chaos.ts';
+const MODES: Readonly<Record<string, () => Promise<unknown>>> = {
+  '--mutants': () => import('../mutants/main.ts'),
+  '--crash-points': () => import('../crash-points/run.ts'),
+  '--real-time': () => import('../real-time/run.ts'),
+};
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    seed: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '1' },
-    output: { type: 'string', short: 'o', default: 'table' },
-    redis: { type: 'string', default: 'single' },
-    faults: { type: 'string' },
-    netns: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-    mutants: { type: 'boolean', default: false },
-    only: { type: 'string' },
-  },
-});
-const stop = new AbortController();
-process.once('SIGINT', () => stop.abort());
-process.once('SIGTERM', () => stop.abort());
-
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-const json = values.output === 'json';
-
-async function seeds(): Promise<boolean> {
-  const first = Number(values.seed);
-  const results: ChaosResult[] = [];
-  for (let seed = first; seed < first + Number(values.seeds) && !stop.signal.aborted; seed++) {
-    const folder = await mkdtemp(join(tmpdir(), `dibs-chaos-${seed}-`));
-    const cluster = values.redis === 'cluster';
-    const result = await runChaos({
-      seed,
-      seconds: Number(values.seconds),
-      folder,
-      redis: cluster ? 'cluster' : 'single',
-      faults: wantedFaults(),
-      netns: values.netns,
-      signal: stop.signal,
-      say,
-    });
-    results.push(result);
-    report(result);
-    if (result.violations.length > 0 || values.keep) say(`Everything that was written down: ${folder}`);
-    else await rm(folder, { recursive: true, force: true });
-  }
-  return results.every(({ violations }) => violations.length === 0) && !stop.signal.aborted;
-}
-
-function wantedFaults(): ReadonlySet<FaultKind> {
-  const wanted = values.faults?.split(',') ?? FAULT_KINDS;
-  const unknown = wanted.filter((kind) => !FAULT_KINDS.includes(kind as FaultKind));
-  if (unknown.length > 0)
-    throw new Error(`No such fault: ${unknown.join(', ')}. There are: ${FAULT_KINDS.join(', ')}.`);
-  return new Set(wanted as FaultKind[]);
-}
-
-function report(result: ChaosResult): void {
-  const { seed, acked, lost, duplicates, violations, stalls, zombiesRejected, recoveryMs, faults } = result;
-  for (const { rule, what } of violations) say(`VIOLATION (${rule}): ${what}`);
-  if (json) {
-    console.log(JSON.stringify({ ...result, violations: violations.length }));
-    return;
-  }
-  const total = Object.values(faults).reduce((sum, count) => sum + count, 0);
-  console.log(
-    `seed ${seed}: ${acked} workflows acknowledged, ${lost} lost, ${duplicates} duplicates, ${violations.length} violations; ` +
-      `${total} faults, ${stalls} stalls, ${zombiesRejected} late results refused, ` +
-      `recovery p50 ${recoveryMs.p50} ms, p99 ${recoveryMs.p99} ms`,
-  );
-}
-
-async function main(): Promise<boolean> {
-  if (values.mutants) return runMutants({ say, json, signal: stop.signal, only: values.only });
-  return seeds();
-}
-
-process.exitCode = (await main()) ? 0 : 1;
+const mode = process.argv.find((argument) => Object.hasOwn(MODES, argument));
+process.argv = process.argv.filter((argument) => argument !== mode);
+await(mode === undefined ? import('./seeds.ts') : MODES[mode]?.());
