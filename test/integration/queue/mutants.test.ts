@@ -130,6 +130,12 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ['what one agent leaves is left by all', 'if not shuns(asks[a], at, p.passed[k][3]) then return k end', ''],
   ['a replacement forgets who tried', 'j[J.agents] = with_agent(o[J.agents], o[J.agent])', ''],
   [
+    'who comes back is asked for offers only',
+    "local key = A[1] == 'o' and OFFERS or LEASES",
+    'local key = OFFERS',
+  ],
+  ['a queue timeout during an offer is forgotten', 'zadd(TIMERS, now + 1000, list[i])', ''],
+  [
     'a claim that was given up is forgotten',
     '  rec.j[J.history] = with_claim(rec.j, how, reason, now)\n',
     '',

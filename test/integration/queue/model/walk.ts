@@ -163,7 +163,8 @@ export class Walk {
   /** Mostly what is held; sometimes with a token nobody has, or whatever was ever granted, or nothing that ever was. */
   #holder(n: number): Held {
     const live = this.#model.liveJobs();
-    if (n % 13 === 0 && live.length > 0) return { ref: (live[0] as ModelJob).ref, token: 'ff.x' };
+    if (n % 6 === 0 && live.length > 0)
+      return { ref: (live[n % live.length] as ModelJob).ref, token: 'ff.x' };
     if (n % 5 > 0 && live.length > 0) return live[n % live.length] as ModelJob;
     if (n % 7 === 0 || this.#granted.length === 0) return NOBODY;
     return this.#granted[n % this.#granted.length] as Held;
@@ -281,7 +282,7 @@ export class Walk {
       this.#model
         .liveJobs()
         .filter(({ hold, agent }) => hold === (where === 'o' ? 1 : 2) && agents.includes(agent))
-        .forEach(({ ref, token }, at) => (b + at) % 3 > 0 && items.push([ref, token, 'AGENT_RESTARTED']));
+        .forEach(({ ref, token }, at) => (b + at) % 3 === 0 && items.push([ref, token, 'AGENT_RESTARTED']));
     }
     await this.#remembered('release', [this.#world.nextTag(), this.#origin(b), items]);
   }
@@ -301,7 +302,7 @@ export class Walk {
       return success(held, `"${n}"`);
     return success(held, `"${n}"`, {
       version: work.ver - (c % 5 === 0 ? 1 : 0),
-      facts: work.facts + (c % 7 === 0 ? 1 : 0),
+      facts: work.facts + (c % 4 === 1 ? 1 : 0),
       change: wellEnded(work, found.step, c),
       seen: [...work.dirty, found.step],
     });
