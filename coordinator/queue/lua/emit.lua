@@ -5,7 +5,7 @@
 -- returns: EmitReply[]
 -- edges: (none) -> unassigned
 -- emits: job.queued
--- idempotent: each claim numbers its batches; one that is not newer is answered 'done'. While the step's own fan-out is still being
+-- idempotent: each claim numbers its batches; one that is not newer, in whatever claim or attempt, is answered 'done'. While the step's own fan-out is still being
 -- emitted, slots are not known: 'wait'
 -- use: cell queue facts decision
 local out = {}

@@ -442,6 +442,27 @@ export function factCases(world: () => World): void {
     expect(await w.head(wid)).toMatchObject({ openSteps: 1, okSteps: 1, dirty: [] });
   });
 
+  test('emit: a batch stored by an earlier claim or attempt is there once', async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.submit(flow(wid));
+    const [first] = (await w.hold('one', 1, 'q')) as [Granted];
+    expect(await w.emit([first.ref, first.token, 1, ['"x"', '"y"']])).toEqual(['ok']);
+    await w.release([first.ref, first.token, 'DRAINING']);
+    const [second] = (await w.hold('two', 1, 'q')) as [Granted];
+    expect(second.ref).toBe(first.ref);
+    expect(await w.emit([second.ref, second.token, 1, ['"x"', '"y"']])).toEqual(['done']);
+    await w.complete(failure(second));
+    const { version, facts } = await w.head(wid);
+    const retry = change({ steps: [step(0, { failsSeen: 1 })], jobs: [job({ attempt: 2, replaces: 0 })] });
+    expect((await w.decide([wid, version, facts, retry, [0]]))[0][0]?.[0]).toBe('ok');
+    const grants = await w.hold('two', 3, 'q');
+    const third = grants.find(({ attempt }) => attempt === 2) as Granted;
+    expect(await w.emit([third.ref, third.token, 1, ['"x"', '"y"']])).toEqual(['done']);
+    expect(await w.emit([third.ref, third.token, 2, ['"z"']])).toEqual(['ok']);
+    expect(await w.step(wid, 0)).toMatchObject({ total: 4, open: 4, nextJob: 5 });
+  });
+
   test('emit: further jobs of the same step, each batch once', async () => {
     const w = world();
     const wid = w.wid('a');

@@ -6,7 +6,8 @@ export interface JobEmit {
   'jobId'?: (string);
   'token'?: (string);
   /**
-   * Makes a repeat harmless: the n-th batch of this claim, from 1.
+   * Makes a repeat harmless: the n-th batch of this claim, from 1. One that an earlier claim or attempt had stored counts as
+   * stored: a recovery or a retry asks for the same jobs again, and they are there once.
    */
   'batch'?: (number);
   /**
@@ -19,7 +20,8 @@ export interface JobEmit__Output {
   'jobId': (string);
   'token': (string);
   /**
-   * Makes a repeat harmless: the n-th batch of this claim, from 1.
+   * Makes a repeat harmless: the n-th batch of this claim, from 1. One that an earlier claim or attempt had stored counts as
+   * stored: a recovery or a retry asks for the same jobs again, and they are there once.
    */
   'batch': (number);
   /**
