@@ -2,6 +2,7 @@
  * What a coordinator is told, with every default.
  */
 import type { Logger } from '../runtime/log.ts';
+import type { Durability } from '../runtime/redis/durability.ts';
 import { DEFAULT_GRPC_PORT } from '../sdk/common/defaults.ts';
 import type { CoordinatorTimes } from './times.ts';
 
@@ -20,6 +21,10 @@ export interface CoordinatorConfig {
   readonly cells?: number;
   /** Defaults and what must hold between them: `times.ts`. */
   readonly times?: Partial<CoordinatorTimes>;
+  /** What an acknowledgement survives; default t1. */
+  readonly durability?: Durability;
+  /** How long one write waits for a replica with t3, milliseconds; default 1,000. */
+  readonly replicaWaitMs?: number;
   readonly log: Logger;
 }
 

@@ -5,20 +5,11 @@
  * loads and commits) → `queue` (Lua) → `agents` (sessions, credits, claims) → back as fenced completions → `workflow` →
  * `events` (log, watch).
  */
-import type { Cluster, Redis } from 'ioredis';
 import { agentService, artifactService, operatorService, workflowService } from '../proto/gen/load.ts';
 import { assertListenAllowed, tokenCheck } from '../runtime/auth.ts';
 import { sleep, systemClock } from '../runtime/clock.ts';
-import { ConfigError } from '../runtime/config-error.ts';
 import { newId } from '../runtime/ids.ts';
 import { Loop } from '../runtime/loop.ts';
-import { checkRedis } from '../runtime/redis/check.ts';
-import { closeRedis, connectRedis } from '../runtime/redis/connect.ts';
-import { startEmbeddedRedis } from '../runtime/redis/embedded.ts';
-import type { EmbeddedRedis } from '../runtime/redis/embedded.ts';
-import { connectSubscriber } from '../runtime/redis/subscriber.ts';
-import type { Subscriber } from '../runtime/redis/subscriber.ts';
-import type { RedisTarget } from '../runtime/redis/target.ts';
 import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
@@ -32,6 +23,7 @@ import { artifactHandlers } from './artifacts/handlers.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { listenAddress } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
+import { checkDurability, openConnections } from './connections.ts';
 import { listenToBus } from './events/bus.ts';
 import { News } from './events/news.ts';
 import { agentHandlers } from './grpc/agent-service.ts';
@@ -89,6 +81,7 @@ class RunningCoordinator implements Coordinator {
   constructor(config: CoordinatorConfig) {
     this.#config = config;
     this.#times = completeTimes(config.times);
+    checkDurability(config);
   }
 
   start(): Promise<void> {
@@ -108,7 +101,9 @@ class RunningCoordinator implements Coordinator {
 
   async #start(): Promise<void> {
     const { log, dataDir, tokens, namespace = DEFAULT_NAMESPACE } = this.#config;
-    const { redis, target, subscriber, masters } = await this.#connect();
+    const { redis, target, answering, subscriber, masters } = await openConnections(this.#config, (undo) =>
+      this.#undo.push(undo),
+    );
     const cells = await openCells(redis, { namespace, count: this.#config.cells ?? 0, masters });
     const times = this.#times;
     const now = (): number => systemClock.now();
@@ -117,6 +112,7 @@ class RunningCoordinator implements Coordinator {
     const clock = { now: () => systemClock.monotonic(), sleep: (ms: number) => sleep(systemClock, ms) };
     const store = new Store({
       redis,
+      ...(answering === undefined ? {} : { answering }),
       cells,
       origin: this.id,
       clock,
@@ -290,33 +286,6 @@ class RunningCoordinator implements Coordinator {
       },
     );
     log.info({ coordinatorId: this.id, address: this.address, cells: cells.length }, 'serving');
-  }
-
-  async #connect(): Promise<{
-    redis: Redis | Cluster;
-    target: string | RedisTarget;
-    subscriber: Subscriber;
-    masters: number;
-  }> {
-    const { log, redis: where } = this.#config;
-    let embedded: EmbeddedRedis | undefined;
-    if ('embedded' in where) {
-      const started = await startEmbeddedRedis({ folder: where.embedded.folder });
-      embedded = started;
-      this.#undo.push(() => started.stop());
-      log.info({ pid: embedded.pid, version: embedded.version }, 'started a private Redis');
-    }
-    const target = embedded === undefined ? (where as { url: string }).url : embedded.target;
-    const onError = (error: Error): void => log.warn({ err: { message: error.message } }, 'Redis connection');
-    const redis = await connectRedis({ target, name: 'dibs-coordinator', onError });
-    this.#undo.push(() => closeRedis(redis));
-    const { refusals, warnings } = await checkRedis(redis);
-    if (refusals.length > 0) throw new ConfigError(refusals);
-    for (const warning of warnings) log.warn(warning);
-    const subscriber = await connectSubscriber({ target, name: 'dibs-coordinator', onError });
-    this.#undo.push(() => subscriber.close());
-    const masters = 'nodes' in redis ? redis.nodes('master').length : 1;
-    return { redis, target, subscriber, masters };
   }
 }
 

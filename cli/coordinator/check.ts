@@ -7,7 +7,9 @@ import { access, constants, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { assertListenAllowed } from '../../runtime/auth.ts';
+import { checkRedis } from '../../runtime/redis/check.ts';
 import { closeRedis, connectRedis } from '../../runtime/redis/connect.ts';
+import type { Durability } from '../../runtime/redis/durability.ts';
 import { findServerBinary } from '../../runtime/redis/server-binary.ts';
 import { describeTarget, parseRedisTarget } from '../../runtime/redis/target.ts';
 import { print } from '../io.ts';
@@ -26,7 +28,13 @@ export async function checkCoordinator(io: Io, flags: Readonly<Record<string, un
     ['configuration', async () => 'every setting is valid'],
     ['listen', () => checkListen(host, port, values.token)],
     ['data', () => checkFolder(dataDir)],
-    ['redis', () => (values.redisUrl === undefined ? checkBinary() : checkRedis(values.redisUrl))],
+    [
+      'redis',
+      () =>
+        values.redisUrl === undefined
+          ? checkBinary(values.durability)
+          : checkGiven(values.redisUrl, values.durability),
+    ],
   ];
   const painter = paint(io.color.stdout);
   let ok = true;
@@ -80,37 +88,20 @@ async function nearestPresent(path: string): Promise<string> {
   }
 }
 
-async function checkBinary(): Promise<string> {
+async function checkBinary(durability: Durability): Promise<string> {
+  if (durability === 't3') throw new Error('durability t3 needs a Redis with a replica; give --redis-url');
   const { path, version } = await findServerBinary();
   return `a private ${path} ${version} in the data directory`;
 }
 
-async function checkRedis(url: string): Promise<string> {
+async function checkGiven(url: string, durability: Durability): Promise<string> {
   const target = parseRedisTarget(url);
   const connection = await connectRedis({ target, name: 'dibs-check', readyTimeoutMs: REDIS_TIMEOUT_MS });
   try {
-    const policy = await settingOf(connection, 'maxmemory-policy');
-    if (policy !== undefined && policy !== 'noeviction') {
-      throw new Error(
-        `${describeTarget(target)} evicts keys (maxmemory-policy ${policy}); set it to noeviction`,
-      );
-    }
-    const append = await settingOf(connection, 'appendonly');
-    const note = append === 'no' ? '; appendonly is off, so a crash of Redis loses work' : '';
-    return `${describeTarget(target)} answers${note}`;
+    const { refusals, warnings } = await checkRedis(connection, durability);
+    if (refusals.length > 0) throw new Error(refusals.join(' '));
+    return [`${describeTarget(target)} answers, durability ${durability}`, ...warnings].join('; ');
   } finally {
     await closeRedis(connection);
   }
-}
-
-/** Undefined where the server does not tell (managed ones forbid CONFIG). */
-async function settingOf(
-  connection: Awaited<ReturnType<typeof connectRedis>>,
-  name: string,
-): Promise<string | undefined> {
-  const answer: unknown = await connection.call('CONFIG', 'GET', name).catch(() => undefined);
-  if (Array.isArray(answer)) return String(answer[1]);
-  return typeof answer === 'object' && answer !== null
-    ? String((answer as Record<string, unknown>)[name])
-    : undefined;
 }

@@ -10,6 +10,7 @@ import type { Config } from '../../runtime/config.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { listenAddress, text, wholeNumber } from '../../runtime/setting-types.ts';
 import { DEFAULT_GRPC_PORT } from '../../sdk/common/defaults.ts';
+import { durabilitySettings } from './durability-settings.ts';
 import { timeSettings, timesOf } from './time-settings.ts';
 
 export const coordinatorSettings = defineSettings({
@@ -39,6 +40,7 @@ export const coordinatorSettings = defineSettings({
     default: 'auto',
     doc: 'Cells of a new key space; auto = one for a single Redis, several a master for a Cluster.',
   },
+  ...durabilitySettings,
   ...timeSettings,
 });
 
@@ -84,6 +86,8 @@ export function coordinatorConfig(
     namespace: values.namespace,
     cells: values.cells === 'auto' ? 0 : values.cells,
     times: timesOf(values),
+    durability: values.durability,
+    replicaWaitMs: values.replicaWait,
     log,
   };
 }

@@ -11,10 +11,12 @@ import { join, resolve } from 'node:path';
 import { kebab } from '../../runtime/config.ts';
 import { ExitCode } from '../../runtime/exit-codes.ts';
 import { LOG_LEVELS } from '../../runtime/log.ts';
+import type { Durability } from '../../runtime/redis/durability.ts';
 import { listenAddress } from '../../runtime/setting-types.ts';
 import { onStopSignals } from '../../runtime/signals.ts';
 import { createClient, DEFAULT_ADDRESS } from '../../sdk/client/index.ts';
 import { checkListen } from '../coordinator/check.ts';
+import { durabilitySettings } from '../coordinator/durability-settings.ts';
 import { loadCoordinatorSettings } from '../coordinator/settings.ts';
 import { timeSettings } from '../coordinator/time-settings.ts';
 import { QuietError, UsageError } from '../failure.ts';
@@ -34,6 +36,9 @@ interface Flags {
   readonly logLevel: string;
 }
 
+/** Settings of the coordinator that are taken here as well. */
+const passedOn = { ...durabilitySettings, ...timeSettings };
+
 export function devCommand(io: Io): Command {
   const command = new Command('dev')
     .description('run everything on this machine: a private Redis, a coordinator and agents')
@@ -45,29 +50,37 @@ export function devCommand(io: Io): Command {
     .option('--redis-url <url>', 'use this Redis instead of a private one (REDIS_URL)')
     .addOption(new Option('--log-level <level>', 'what the parts log').choices(LOG_LEVELS).default('info'))
     .action((flags: Flags) => dev(io, flags));
-  command.optionsGroup('Times of the coordinator (see dibs coordinator config):');
-  for (const [name, { doc }] of Object.entries(timeSettings))
+  command.optionsGroup('Of the coordinator (see dibs coordinator config):');
+  for (const [name, { doc }] of Object.entries(passedOn))
     command.addOption(new Option(`--${kebab(name)} <value>`, doc));
   return command;
 }
 
 /** What the coordinator is told of these flags; a mistake in them is found before anything starts. */
-function coordinatorFlags(flags: Flags, { env }: Io): string[] {
-  const given = Object.keys(timeSettings).flatMap((name) => {
+function coordinatorPart(
+  flags: Flags,
+  { env }: Io,
+): { coordinatorFlags: readonly string[]; durability: Durability } {
+  const given = Object.keys(passedOn).flatMap((name) => {
     const value = (flags as unknown as Readonly<Record<string, string | undefined>>)[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  loadCoordinatorSettings(Object.fromEntries(given), env);
-  return given.flatMap(([name, value]) => [`--${kebab(name)}`, value]);
+  const { values } = loadCoordinatorSettings(Object.fromEntries(given), env);
+  return {
+    coordinatorFlags: given.flatMap(([name, value]) => [`--${kebab(name)}`, value]),
+    durability: values.durability,
+  };
 }
 
 async function dev(io: Io, flags: Flags): Promise<void> {
-  const further = coordinatorFlags(flags, io);
+  const further = coordinatorPart(flags, io);
   const dataDir = resolve(io.cwd, flags.dataDir);
   const listen = await freeAddress(flags.listen, io);
   await mkdir(dataDir, { recursive: true });
   await writeFile(join(dataDir, '.gitignore'), '*\n');
   const redisUrl = flags.redisUrl ?? io.env['REDIS_URL'];
+  if (further.durability === 't3' && !redisUrl)
+    throw new UsageError('--durability t3 needs a Redis with a replica: give its address with --redis-url.');
 
   const leaving = new AbortController();
   let fatal: string | undefined;
@@ -81,7 +94,7 @@ async function dev(io: Io, flags: Flags): Promise<void> {
       types: flags.types,
       executors: (flags.executor ?? []).map((module) => resolve(io.cwd, module)),
     })),
-    coordinatorFlags: further,
+    ...further,
     logLevel: flags.logLevel,
     onLog: (source, line) => say(io, `${painter('dim', source.padEnd(11))} ${line}`),
     onTrouble: (message, isFatal) => {

@@ -7,6 +7,8 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { durabilitySettings } from '../../runtime/redis/durability.ts';
+import type { Durability } from '../../runtime/redis/durability.ts';
 import { startEmbeddedRedis } from '../../runtime/redis/embedded.ts';
 import type { EmbeddedRedis } from '../../runtime/redis/embedded.ts';
 import type { DibsClient } from '../../sdk/client/index.ts';
@@ -31,8 +33,10 @@ export interface StackOptions {
   /** Instead of a private Redis. */
   readonly redisUrl?: string;
   readonly agents: readonly AgentPlan[];
-  /** Further flags of the coordinator: its times. */
+  /** Further flags of the coordinator. */
   readonly coordinatorFlags?: readonly string[];
+  /** What the private Redis is started for; default t1. */
+  readonly durability?: Durability;
   readonly logLevel: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What the parts log, line by line. */
@@ -111,7 +115,11 @@ export class Stack {
 
   async #startRedis(): Promise<string> {
     const folder = join(this.#o.dataDir, 'redis');
-    this.#redis = await startEmbeddedRedis({ folder, onExit: (reason) => this.#redisLost(reason) });
+    this.#redis = await startEmbeddedRedis({
+      folder,
+      settings: durabilitySettings(this.#o.durability ?? 't1'),
+      onExit: (reason) => this.#redisLost(reason),
+    });
     return this.#redis.url;
   }
 

@@ -111,6 +111,8 @@ export const keys = {
   parked: (cell: Cell, cause: string) => `${cell.prefix}p:${cause}`,
   /** List of local ids in the order of creation, one list a UTC day. */
   created: (cell: Cell, day: number) => `${cell.prefix}x:${day}`,
+  /** String: written before a wait for replicas (durability t3). */
+  barrier: (cell: Cell) => `${cell.prefix}r`,
   /** Shard channel: who should look at what. */
   bus: (cell: Cell) => `${cell.prefix}bus`,
   /** Hash: agents known to the fleet. Fleet keys stand beside the cells. */

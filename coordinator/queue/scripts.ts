@@ -91,12 +91,15 @@ function loadAll(): ReadonlyMap<ScriptName, Script> {
   );
 }
 
+/** Makes one call of a script on a cell and gives the raw reply. */
+export type Send = (command: 'EVALSHA' | 'EVAL', args: (string | Buffer)[], cell: Cell) => Promise<unknown>;
+
 export class ScriptRunner {
-  readonly #redis: Redis | Cluster;
+  readonly #send: Send;
   readonly #scripts = loadAll();
 
-  constructor(redis: Redis | Cluster) {
-    this.#redis = redis;
+  constructor(redis: Redis | Cluster, send: Send = (command, args) => redis.callBuffer(command, args)) {
+    this.#send = send;
   }
 
   /** Calls a script on a cell. `blobs` become ARGV[2], ARGV[3], … */
@@ -110,10 +113,10 @@ export class ScriptRunner {
     const argv = [pack(args), ...blobs];
     let reply: unknown;
     try {
-      reply = await this.#redis.callBuffer('EVALSHA', [script.sha, '1', keys.meta(cell), ...argv]);
+      reply = await this.#send('EVALSHA', [script.sha, '1', keys.meta(cell), ...argv], cell);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      reply = await this.#redis.callBuffer('EVAL', [script.source, '1', keys.meta(cell), ...argv]);
+      reply = await this.#send('EVAL', [script.source, '1', keys.meta(cell), ...argv], cell);
     }
     return readReply(reply, script.sequence) as Scripts[N]['returns'];
   }

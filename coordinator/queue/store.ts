@@ -8,6 +8,9 @@
  * 1. A method either gives the server's answer or rejects with STORE_UNAVAILABLE or STORE_FULL; nothing is half done.
  * 2. Attempts that must stop (`told`) are handed to `onTold` whoever's agents they run on.
  * 3. Calls of the loops name no origin (''): what they changed is said on the bus, to this coordinator as to any other.
+ * 4. Calls that answer somebody who then relies on it go by `answering`: submit, complete, emit and cancel, whose callers never
+ *    repeat them once they are acknowledged, and decide, whose end of a workflow is told to its consumer. What may be lost with
+ *    a master goes by `scripts`: a lost claim, accept or release costs one more run of a job, a lost sweep nothing.
  */
 import { randomBytes } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
@@ -19,6 +22,7 @@ import { cellIndexOf } from './keys.ts';
 import type { Cell } from './keys.ts';
 import type { Scripts } from './gen/scripts.ts';
 import { ScriptRunner } from './scripts.ts';
+import type { Send } from './scripts.ts';
 import { shareChanges } from './share.ts';
 import type {
   AcceptItem,
@@ -52,6 +56,8 @@ export interface Submission {
 
 export interface StoreOptions {
   readonly redis: Redis | Cluster;
+  /** Invariant 4, with durability t3; default: as any other call. */
+  readonly answering?: Send;
   readonly cells: readonly Cell[];
   /** Id of this coordinator. */
   readonly origin: string;
@@ -84,6 +90,7 @@ export class Store {
   readonly origin: string;
   readonly redis: Redis | Cluster;
   readonly scripts: ScriptRunner;
+  readonly #answering: ScriptRunner;
   /** Workflows that a call of this coordinator changed. */
   onTouched: (wid: string) => void = () => {};
   onTold: (told: readonly Told[]) => void = () => {};
@@ -98,6 +105,8 @@ export class Store {
     this.origin = options.origin;
     this.redis = options.redis;
     this.scripts = new ScriptRunner(options.redis);
+    this.#answering =
+      options.answering === undefined ? this.scripts : new ScriptRunner(options.redis, options.answering);
     this.#batchers = options.cells.map((cell) => this.#batchersOf(cell));
   }
 
@@ -163,7 +172,7 @@ export class Store {
   /** Asks for a cancel; the decision that follows carries it out. */
   requestCancel(wid: string, tenant: string, message: string): Promise<['ok' | 'terminal' | 'gone', number]> {
     return this.#again(() =>
-      this.scripts.call('control', this.cellOf(wid), [shortRandom(), this.origin, wid, tenant, message]),
+      this.#answering.call('control', this.cellOf(wid), [shortRandom(), this.origin, wid, tenant, message]),
     );
   }
 
@@ -226,6 +235,7 @@ export class Store {
 
   #batchersOf(cell: Cell): CellBatchers {
     const { origin, scripts } = this;
+    const answering = this.#answering;
     const { clock, leaseMs } = this.#options;
     const common = { clock, isTransient };
     return {
@@ -235,7 +245,7 @@ export class Store {
         giveUpMs: 30_000,
         send: async (items) => {
           const shared = shareChanges(items, 11);
-          const [replies, told] = await scripts.call('complete', cell, [
+          const [replies, told] = await answering.call('complete', cell, [
             shortRandom(),
             origin,
             shared.items,
@@ -252,7 +262,7 @@ export class Store {
       decide: new Batcher({
         ...common,
         send: async (items) => {
-          const [replies, told] = await scripts.call('decide', cell, [shortRandom(), origin, [...items]]);
+          const [replies, told] = await answering.call('decide', cell, [shortRandom(), origin, [...items]]);
           for (const item of items) this.onTouched(item[0]);
           if (told.length > 0) this.onTold(told);
           this.#grown(
@@ -282,7 +292,7 @@ export class Store {
         ...common,
         maxItems: 16,
         send: async (items) => {
-          const replies = await scripts.call('emit', cell, [shortRandom(), origin, [...items]]);
+          const replies = await answering.call('emit', cell, [shortRandom(), origin, [...items]]);
           this.#after(items, []);
           this.onGrown(cell, undefined);
           return replies;
@@ -324,7 +334,7 @@ export class Store {
       shared.changes,
       solos,
     ];
-    const replies = await this.scripts.call('submit', cell, args, blobs);
+    const replies = await this.#answering.call('submit', cell, args, blobs);
     for (const { item } of submissions) this.onTouched(item[0]);
     if (grown.size > 0) this.onGrown(cell, grown);
     this.#grown(

@@ -3,7 +3,8 @@
  *
  * ioredis' defaults send a command again when its reply is lost; an INCR was counted twice that way, and Cluster
  * re-sends too. Invariants: a command is written to at most one socket at most once (a redirection, which Redis did not
- * execute, aside); it settles within commandTimeoutMs; while there is no connection it fails at once. Repeating it is
+ * execute, aside); it settles within commandTimeoutMs, and a
+ * connection that answers nothing for longer is replaced; while there is no connection it fails at once. Repeating it is
  * for callers, whose scripts are idempotent. Connections of the chores (`patient`) are the exception.
  */
 import type { ClusterOptions, RedisOptions } from 'ioredis';
@@ -37,6 +38,7 @@ export function reconnectDelayMs(attempt: number, random: () => number = Math.ra
 
 /** What every connection to one server has in common, whether it stands alone or belongs to a Cluster. */
 export function serverOptions(target: RedisTarget, settings: ConnectionSettings): ServerOptions {
+  const { commandTimeoutMs = COMMAND_TIMEOUT_MS } = settings;
   return {
     connectionName: `dibs:${settings.name}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -50,7 +52,9 @@ export function serverOptions(target: RedisTarget, settings: ConnectionSettings)
           socketTimeout: PATIENT_SILENCE_MS,
         }
       : {
-          commandTimeout: settings.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
+          commandTimeout: commandTimeoutMs,
+          // Over a connection whose peer is frozen or gone without a word: another one may lead to another server.
+          socketTimeout: commandTimeoutMs + 1_000,
           maxRetriesPerRequest: 0,
           enableOfflineQueue: false,
           autoResendUnfulfilledCommands: false,
@@ -62,6 +66,8 @@ export function serverOptions(target: RedisTarget, settings: ConnectionSettings)
     maxLoadingRetryTime: 2_000,
     lazyConnect: true,
     retryStrategy: (attempt: number) => reconnectDelayMs(attempt),
+    // A master that became a replica: its address, or Sentinel, leads to the new one. The command fails and is not sent again.
+    reconnectOnError: (error) => /^(READONLY|MASTERDOWN)/.test(error.message),
     ...(target.username === undefined ? {} : { username: target.username }),
     ...(target.password === undefined ? {} : { password: target.password }),
     ...(target.tls ? { tls: {} } : {}),

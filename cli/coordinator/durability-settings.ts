@@ -1,0 +1,18 @@
+/** What an acknowledgement survives, as settings. `dibs coordinator` and `dibs dev` take the same. */
+import { z } from 'zod';
+import { defineSettings } from '../../runtime/config.ts';
+import { DURABILITIES } from '../../runtime/redis/durability.ts';
+import { duration } from '../../runtime/setting-types.ts';
+
+export const durabilitySettings = defineSettings({
+  durability: {
+    schema: z.enum(DURABILITIES, { error: 'must be t1, t2 or t3' }),
+    default: 't1',
+    doc: 'What an acknowledgement survives: t1 any crash but that of Redis, t2 that and a power cut, t3 the loss of the Redis master.',
+  },
+  replicaWait: {
+    schema: duration,
+    default: '1s',
+    doc: 'With t3: how long a write waits for a replica before it is tried again.',
+  },
+});
