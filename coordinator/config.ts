@@ -23,7 +23,9 @@ export interface CoordinatorConfig {
   readonly times?: Partial<CoordinatorTimes>;
   /** What an acknowledgement survives; default t1. */
   readonly durability?: Durability;
-  /** How long one write waits for a replica with t3, milliseconds; default 1,000. */
+  /** How many replicas must have a write with t3; default 1. */
+  readonly replicas?: number;
+  /** How long one write waits for them, milliseconds; default 1,000. */
   readonly replicaWaitMs?: number;
   readonly log: Logger;
 }

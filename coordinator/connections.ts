@@ -46,17 +46,17 @@ export async function openConnections(
   config: CoordinatorConfig,
   onOpened: (close: () => Promise<void>) => void,
 ): Promise<Connections> {
-  const { log, durability = 't1', replicaWaitMs = REPLICA_WAIT_MS } = config;
+  const { log, durability = 't1', replicas = 1, replicaWaitMs = REPLICA_WAIT_MS } = config;
   const target = await targetOf(config, onOpened);
   const onError = (error: Error): void => log.warn({ err: { message: error.message } }, 'Redis connection');
   const redis = await connectRedis({ target, name: 'dibs-coordinator', onError });
   onOpened(() => closeRedis(redis));
-  const { refusals, warnings } = await checkRedis(redis, durability);
+  const { refusals, warnings } = await checkRedis(redis, durability, replicas);
   if (refusals.length > 0) throw new ConfigError(refusals);
   for (const warning of warnings) log.warn(warning);
   // After a failover another server stands behind the address.
   redis.on('ready', () => {
-    checkRedis(redis, durability).then((found) => {
+    checkRedis(redis, durability, replicas).then((found) => {
       for (const problem of found.refusals) log.error(problem);
       for (const problem of found.warnings) log.warn(problem);
     }, onError);
@@ -66,7 +66,7 @@ export async function openConnections(
     const commandTimeoutMs = COMMAND_TIMEOUT_MS + replicaWaitMs;
     const waiting = await connectRedis({ target, name: 'dibs-replicated', commandTimeoutMs, onError });
     onOpened(() => closeRedis(waiting));
-    answering = sendReplicated(waiting, replicaWaitMs);
+    answering = sendReplicated(waiting, { replicas, waitMs: replicaWaitMs });
   }
   const subscriber = await connectSubscriber({ target, name: 'dibs-coordinator', onError });
   onOpened(() => subscriber.close());

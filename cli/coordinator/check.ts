@@ -31,9 +31,7 @@ export async function checkCoordinator(io: Io, flags: Readonly<Record<string, un
     [
       'redis',
       () =>
-        values.redisUrl === undefined
-          ? checkBinary(values.durability)
-          : checkGiven(values.redisUrl, values.durability),
+        values.redisUrl === undefined ? checkBinary(values.durability) : checkGiven(values.redisUrl, values),
     ],
   ];
   const painter = paint(io.color.stdout);
@@ -94,11 +92,14 @@ async function checkBinary(durability: Durability): Promise<string> {
   return `a private ${path} ${version} in the data directory`;
 }
 
-async function checkGiven(url: string, durability: Durability): Promise<string> {
+async function checkGiven(
+  url: string,
+  { durability, replicas }: { readonly durability: Durability; readonly replicas: number },
+): Promise<string> {
   const target = parseRedisTarget(url);
   const connection = await connectRedis({ target, name: 'dibs-check', readyTimeoutMs: REDIS_TIMEOUT_MS });
   try {
-    const { refusals, warnings } = await checkRedis(connection, durability);
+    const { refusals, warnings } = await checkRedis(connection, durability, replicas);
     if (refusals.length > 0) throw new Error(refusals.join(' '));
     return [`${describeTarget(target)} answers, durability ${durability}`, ...warnings].join('; ');
   } finally {

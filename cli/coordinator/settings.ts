@@ -87,6 +87,7 @@ export function coordinatorConfig(
     cells: values.cells === 'auto' ? 0 : values.cells,
     times: timesOf(values),
     durability: values.durability,
+    replicas: values.replicas,
     replicaWaitMs: values.replicaWait,
     log,
   };

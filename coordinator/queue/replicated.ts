@@ -1,5 +1,5 @@
 /**
- * Script calls that count only once a replica has what they wrote (durability t3).
+ * Script calls that count only once enough replicas have what they wrote (durability t3).
  *
  * Invariants:
  * 1. Call, barrier and WAIT leave on one connection one after the other, so the wait costs no round trip of its own. On a
@@ -18,31 +18,42 @@ import type { Send } from './scripts.ts';
 /** A write that is also taken when memory is full. */
 const BARRIER = "#!lua flags=allow-oom\nredis.call('SET', KEYS[1], '')";
 
-export function sendReplicated(redis: Redis | Cluster, waitMs: number): Send {
+export interface ReplicaWait {
+  /** How many replicas must confirm. */
+  readonly replicas: number;
+  readonly waitMs: number;
+}
+
+export function sendReplicated(redis: Redis | Cluster, wait: ReplicaWait): Send {
+  const { replicas, waitMs } = wait;
   return async (command, args, cell) => {
     if (redis instanceof Cluster) {
       const reply = await redis.callBuffer(command, args);
-      const [barrier, wait] = (await redis
+      const [barrier, confirmed] = (await redis
         .pipeline()
         .eval(BARRIER, 1, keys.barrier(cell))
-        .call('WAIT', 1, waitMs)
+        .call('WAIT', replicas, waitMs)
         .exec()) as [[Error | null, unknown], [Error | null, unknown]];
-      demandReplica(barrier[0] ?? wait[0] ?? wait[1], waitMs);
+      demand(barrier[0] ?? confirmed[0] ?? confirmed[1], wait);
       return reply;
     }
-    const [reply, , replicas] = await Promise.all([
+    const [reply, , confirmed] = await Promise.all([
       redis.callBuffer(command, args),
       redis.eval(BARRIER, 1, keys.barrier(cell)),
-      redis.call('WAIT', 1, waitMs),
+      redis.call('WAIT', replicas, waitMs),
     ]);
-    demandReplica(replicas, waitMs);
+    demand(confirmed, wait);
     return reply;
   };
 }
 
 /** Redis' own word, which the store takes for "not now". */
-function demandReplica(found: unknown, waitMs: number): void {
-  if (Number(found) >= 1) return;
+function demand(found: unknown, { replicas, waitMs }: ReplicaWait): void {
+  if (Number(found) >= replicas) return;
   const cause = found instanceof Error ? { cause: found } : {};
-  throw new Error(`NOREPLICAS No replica has confirmed a write within ${waitMs} ms.`, cause);
+  const count = found instanceof Error ? 0 : Number(found);
+  throw new Error(
+    `NOREPLICAS ${count} of ${replicas} replicas confirmed a write within ${waitMs} ms.`,
+    cause,
+  );
 }

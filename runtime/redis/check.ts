@@ -7,7 +7,7 @@
 import { Cluster } from 'ioredis';
 import type { Redis } from 'ioredis';
 import type { RedisConnection } from './connect.ts';
-import { DEMANDS } from './durability.ts';
+import { demandsOf } from './durability.ts';
 import type { Durability } from './durability.ts';
 
 export interface RedisFindings {
@@ -18,16 +18,17 @@ export interface RedisFindings {
 export async function checkRedis(
   connection: RedisConnection,
   durability: Durability = 't1',
+  replicas = 1,
 ): Promise<RedisFindings> {
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection];
-  const found = await Promise.all(nodes.map((node) => checkNode(node, durability)));
+  const found = await Promise.all(nodes.map((node) => checkNode(node, durability, replicas)));
   return {
     refusals: [...new Set(found.flatMap(({ refusals }) => refusals))],
     warnings: [...new Set(found.flatMap(({ warnings }) => warnings))],
   };
 }
 
-async function checkNode(node: Redis, durability: Durability): Promise<RedisFindings> {
+async function checkNode(node: Redis, durability: Durability, replicas: number): Promise<RedisFindings> {
   const info = readInfo(await node.info());
   const refusals: string[] = [];
   const warnings: string[] = [];
@@ -47,7 +48,7 @@ async function checkNode(node: Redis, durability: Durability): Promise<RedisFind
       'Redis keeps no append-only file, so its crash loses accepted workflows: set appendonly to yes.',
     );
   }
-  for (const [name, isMet, remedy] of DEMANDS[durability]) {
+  for (const { setting: name, isMet, remedy } of demandsOf(durability, replicas)) {
     const value = name === 'appendonly' ? aofOf(info) : await settingOf(node, name);
     if (value === undefined)
       warnings.push(
@@ -56,10 +57,12 @@ async function checkNode(node: Redis, durability: Durability): Promise<RedisFind
     else if (!isMet(value))
       refusals.push(`Durability ${durability} does not hold with ${name} ${value}: ${remedy}.`);
   }
-  if (durability === 't3' && Number(info.get('connected_slaves') ?? 0) < 1)
+  const connected = Number(info.get('connected_slaves') ?? 0);
+  if (durability === 't3' && connected < replicas) {
     warnings.push(
-      'No replica is connected to Redis: with durability t3 nothing is acknowledged until one is.',
+      `${connected} of ${replicas} replicas are connected to Redis: with durability t3 nothing is acknowledged until all are.`,
     );
+  }
   return { refusals, warnings };
 }
 

@@ -81,6 +81,8 @@ export function placeOptions(target: Exclude<RedisTarget, { kind: 'cluster' }>):
       sentinels: target.sentinels.map(({ host, port }) => ({ host, port })),
       name: target.master,
       db: target.db,
+      // Sentinel's word that another node is the master ends the connection to the old one, which may still answer.
+      failoverDetector: true,
       ...(target.tls ? { enableTLSForSentinelMode: true } : {}),
     };
   }

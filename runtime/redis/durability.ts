@@ -13,22 +13,28 @@ export function durabilitySettings(durability: Durability): Readonly<Record<stri
   return durability === 't1' ? {} : { appendfsync: 'always' };
 }
 
-/** What a tier demands of the configuration of every node: [setting, is it met, what to do]. */
-export const DEMANDS: Readonly<
-  Record<Durability, readonly (readonly [string, (value: string) => boolean, string])[]>
-> = {
-  t1: [],
-  t2: [
-    ['appendonly', (value) => value === 'yes', 'set appendonly to yes'],
-    ['appendfsync', (value) => value === 'always', 'set appendfsync to always'],
-  ],
-  t3: [
-    ['appendonly', (value) => value === 'yes', 'set appendonly to yes'],
-    ['appendfsync', (value) => value === 'always', 'set appendfsync to always'],
-    [
-      'min-replicas-to-write',
-      (value) => Number(value) >= 1,
-      'set min-replicas-to-write to 1 or more, so that a master cut off from its replicas takes nothing',
-    ],
-  ],
-};
+export interface Demand {
+  /** Of redis.conf. */
+  readonly setting: string;
+  readonly isMet: (value: string) => boolean;
+  readonly remedy: string;
+}
+
+const ON_DISK: readonly Demand[] = [
+  { setting: 'appendonly', isMet: (value) => value === 'yes', remedy: 'set appendonly to yes' },
+  { setting: 'appendfsync', isMet: (value) => value === 'always', remedy: 'set appendfsync to always' },
+];
+
+/** What a tier demands of the configuration of every node. */
+export function demandsOf(durability: Durability, replicas: number): readonly Demand[] {
+  if (durability === 't1') return [];
+  if (durability === 't2') return ON_DISK;
+  return [
+    ...ON_DISK,
+    {
+      setting: 'min-replicas-to-write',
+      isMet: (value) => Number(value) >= replicas,
+      remedy: `set min-replicas-to-write to ${replicas} or more, so that a master cut off from its replicas takes nothing`,
+    },
+  ];
+}

@@ -3,7 +3,8 @@
  * here.
  *
  * Invariants: when it resolves every replica is in step with its master, and Sentinel knows all of them; all keep an
- * append-only file with every write on disk, and a master takes nothing without a replica (durability t3). After
+ * append-only file with every write on disk, and a master takes nothing without all of its
+ * replicas (durability t3, `replicas` as many). After
  * `killMaster` Sentinel promotes a replica within about two seconds; a node that is started again follows the master.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -32,13 +33,14 @@ export interface TestSentinel extends TestReplicas {
   readonly url: string;
   /** kill -9 of the master; resolves, when Sentinel has promoted another node, to the old one. */
   killMaster(): Promise<TestRedis>;
-  /** Starts a killed node again, as a replica. */
+  /** SIGSTOP of the master; resolves, when Sentinel has promoted another node, to the old one. */
+  freezeMaster(): Promise<TestRedis>;
+  /** Starts a killed node again, as a replica, or lets a frozen one go on. */
   bringBack(node: TestRedis): Promise<void>;
 }
 
 const SETTINGS = {
   appendfsync: 'always',
-  'min-replicas-to-write': '1',
   'min-replicas-max-lag': '2',
   'repl-diskless-sync-delay': '0',
   'repl-ping-replica-period': '1',
@@ -58,8 +60,9 @@ export async function startReplicas(replicas: number): Promise<TestReplicas> {
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
   try {
+    const settings = { ...SETTINGS, 'min-replicas-to-write': String(replicas) };
     // One after the other: a port that was free stays free.
-    for (let i = 0; i <= replicas; i++) nodes.push(await startRedis({ durable: true, settings: SETTINGS }));
+    for (let i = 0; i <= replicas; i++) nodes.push(await startRedis({ durable: true, settings }));
     const [master, ...others] = nodes as [TestRedis, ...TestRedis[]];
     for (const node of others) await follow(node, master);
     await set.inStep();
@@ -70,8 +73,8 @@ export async function startReplicas(replicas: number): Promise<TestReplicas> {
   }
 }
 
-/** With two replicas, so that a promoted one still has one. */
-export async function startSentinel(replicas = 2): Promise<TestSentinel> {
+/** After a failover nothing is taken until the old master is back, as a replica. */
+export async function startSentinel(replicas = 1): Promise<TestSentinel> {
   const { nodes } = await startReplicas(replicas);
   const down = new Set<TestRedis>();
   const running = (): TestRedis[] => nodes.filter((node) => !down.has(node));
@@ -95,20 +98,29 @@ export async function startSentinel(replicas = 2): Promise<TestSentinel> {
   const { path } = await findServerBinary();
   const sentinel = spawn(path, [config, '--sentinel'], { stdio: 'ignore' });
   const ended = once(sentinel, 'close');
+  const depose = async (strike: (old: TestRedis) => unknown): Promise<TestRedis> => {
+    const old = await masterOf(running());
+    down.add(old);
+    await strike(old);
+    await until('Sentinel to promote a replica', () => masterOf(running()), { timeoutMs: TIMEOUT_MS });
+    return old;
+  };
+  const frozen = new Set<TestRedis>();
   const set: TestSentinel = {
     nodes,
     url: `redis+sentinel://127.0.0.1:${port}/${MASTER_NAME}`,
     master: () => masterOf(running()),
     inStep: () => inStep(running()),
-    killMaster: async () => {
-      const old = await masterOf(running());
-      down.add(old);
-      await old.crash();
-      await until('Sentinel to promote a replica', () => masterOf(running()), { timeoutMs: TIMEOUT_MS });
-      return old;
-    },
+    killMaster: () => depose((old) => old.crash()),
+    freezeMaster: () =>
+      depose((old) => {
+        frozen.add(old);
+        old.freeze();
+      }),
     bringBack: async (node) => {
-      await node.restart();
+      if (frozen.delete(node)) node.thaw();
+      else await node.restart();
+      // Sentinel would do it, after ten seconds.
       await follow(node, await masterOf(running()));
       down.delete(node);
     },
@@ -124,7 +136,7 @@ export async function startSentinel(replicas = 2): Promise<TestSentinel> {
       'Sentinel to know every replica',
       () =>
         on(port, async (client) => {
-          const master = (await client.call('SENTINEL', 'MASTER', MASTER_NAME)) as unknown;
+          const master: unknown = await client.call('SENTINEL', 'MASTER', MASTER_NAME);
           return Number(fieldOf(master, 'num-slaves')) === replicas && fieldOf(master, 'flags') === 'master';
         }),
       { timeoutMs: TIMEOUT_MS, everyMs: 50 },
