@@ -93,6 +93,7 @@ test.each([
     const acked = new Map<string, string>();
     const ended: string[] = [];
     let isOver = false;
+    closing.push(() => (isOver = true));
     const submitters = [1, 2, 3].map((n) => submitUntil(client, `unary-${n}`, () => isOver, acked));
     const source = async function* () {
       for (let i = 0; !isOver; i++) {
@@ -100,7 +101,7 @@ test.each([
         yield { requestId, workflow: { name: 'failover', steps: [{ type: 'echo', input: { requestId } }] } };
       }
     };
-    await until('work to be done', () => acked.size >= 30);
+    await until('work to be done', () => acked.size >= 30, { timeoutMs: 30_000 });
     const stream = (async () => {
       for await (const outcome of client.submitMany(source(), { results: true, maxInFlight: 16 })) {
         if (outcome.kind === 'refused') {
@@ -113,7 +114,7 @@ test.each([
         expect(outcome.result.steps[0]?.output).toEqual({ requestId: outcome.requestId });
       }
     })();
-    await until('ends to be told', () => ended.length >= 30);
+    await until('ends to be told', () => ended.length >= 30, { timeoutMs: 30_000 });
 
     const old = await strike();
     await redis.bringBack(old);
