@@ -37,14 +37,19 @@ export function sendReplicated(redis: Redis | Cluster, wait: ReplicaWait): Send 
       demand(barrier[0] ?? confirmed[0] ?? confirmed[1], wait);
       return reply;
     }
-    const [reply, , confirmed] = await Promise.all([
+    const [reply, barrier, confirmed] = await Promise.all([
       redis.callBuffer(command, args),
-      redis.eval(BARRIER, 1, keys.barrier(cell)),
-      redis.call('WAIT', replicas, waitMs),
+      redis.eval(BARRIER, 1, keys.barrier(cell)).catch(asValue),
+      redis.call('WAIT', replicas, waitMs).catch(asValue),
     ]);
-    demand(confirmed, wait);
+    demand(barrier instanceof Error ? barrier : confirmed, wait);
     return reply;
   };
+}
+
+/** What follows the call may meet a server that has become a replica, and says so in words of its own. */
+function asValue(error: unknown): unknown {
+  return error;
 }
 
 /** Redis' own word, which the store takes for "not now". */

@@ -46,13 +46,8 @@ function keepAgent(address: string, name: string): void {
 }
 
 /** Submits until told to stop, each until it is acknowledged; gives the acknowledged ones, by request id. */
-async function submitUntil(
-  client: DibsClient,
-  name: string,
-  isOver: () => boolean,
-  acked: Map<string, string>,
-) {
-  for (let i = 0; !isOver(); i++) {
+async function submitUntil(client: DibsClient, name: string, over: AbortSignal, acked: Map<string, string>) {
+  for (let i = 0; !over.aborted; i++) {
     const requestId = `${name}-${i}`;
     for (;;) {
       try {
@@ -92,11 +87,11 @@ test.each([
 
     const acked = new Map<string, string>();
     const ended: string[] = [];
-    let isOver = false;
-    closing.push(() => (isOver = true));
-    const submitters = [1, 2, 3].map((n) => submitUntil(client, `unary-${n}`, () => isOver, acked));
+    const over = new AbortController();
+    closing.push(() => over.abort());
+    const submitters = [1, 2, 3].map((n) => submitUntil(client, `unary-${n}`, over.signal, acked));
     const source = async function* () {
-      for (let i = 0; !isOver; i++) {
+      for (let i = 0; !over.signal.aborted; i++) {
         const requestId = `stream-${i}`;
         yield { requestId, workflow: { name: 'failover', steps: [{ type: 'echo', input: { requestId } }] } };
       }
@@ -105,7 +100,7 @@ test.each([
     const stream = (async () => {
       for await (const outcome of client.submitMany(source(), { results: true, maxInFlight: 16 })) {
         if (outcome.kind === 'refused') {
-          expect(outcome.error.reason).toBe('STORE_UNAVAILABLE');
+          expect(outcome.error).toMatchObject({ reason: 'STORE_UNAVAILABLE' });
           continue;
         }
         if (outcome.kind !== 'ended') throw new Error(outcome.kind);
@@ -120,7 +115,7 @@ test.each([
     await redis.bringBack(old);
     const before = acked.size;
     await until('submits to be acknowledged again', () => acked.size >= before + 50, { timeoutMs: 40_000 });
-    isOver = true;
+    over.abort();
     await Promise.all([...submitters, stream]);
 
     expect(new Set(ended).size).toBe(ended.length);

@@ -159,6 +159,7 @@ describe('with t3', () => {
       },
     });
     closing.push(() => agent.close());
+    await agent.welcomed;
     const { workflow } = await client.submit({ steps: [{ type: 'echo', input: {} }] });
     await until('the offer', () => agent.offers.length === 1);
     replica.freeze();
