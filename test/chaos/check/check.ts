@@ -1,6 +1,6 @@
 /** The history checker: every rule, over everything that was written down. A rule is a file's worth of "never". */
 import { acknowledgedEnds, nothingRefused, oneWorkflowPerRequest } from './requests.ts';
-import { claimsExplained, oneHolder, outputOfHolder, slotsFilledOnce } from './claims.ts';
+import { claimsExplained, oneHolder, onlyOffersLapse, outputOfHolder, slotsFilledOnce } from './claims.ts';
 import { expectationOf, expectedEnd, oneEndEach, toldTheTruth } from './endings.ts';
 import { gapFree, watchersAgree } from './events.ts';
 import type { History, Rule, Violation } from './history.ts';
@@ -25,6 +25,7 @@ export function rulesFor(weights?: Weights): Readonly<Record<string, Rule>> {
     'one holder at a time': oneHolder,
     'results of the holder only': outputOfHolder,
     'claims are explained': claimsExplained,
+    'only offers lapse': onlyOffersLapse,
     'each slot is filled once': slotsFilledOnce,
     'steps start after what they need': startsAfterNeeds,
     'stalls have a cause': stallsExcused,

@@ -77,6 +77,21 @@ export const claimsExplained: Rule = function* ({ stored, maxRecoveries }) {
   }
 };
 
+/** An offer lapses only while its job has not begun: a start is a sign of life that ends the offer. */
+export const onlyOffersLapse: Rule = function* ({ stored }) {
+  for (const workflow of stored.workflows.values()) {
+    for (const { job, events } of jobsOf(workflow)) {
+      let begun = false;
+      for (const { type, reason } of events) {
+        if (type === 'job.claimed') begun = false;
+        if (type === 'job.started' || type === 'job.progress') begun = true;
+        if (type === 'job.released' && reason === 'OFFER_LAPSED' && begun)
+          yield `${job.id} went back as a lapsed offer after it had begun`;
+      }
+    }
+  }
+};
+
 /** Every attempt of a step's slot is accounted for: successes fill each slot once. */
 export const slotsFilledOnce: Rule = function* ({ stored }) {
   for (const workflow of stored.workflows.values()) {

@@ -1,4 +1,4 @@
-/** Claims taken away from an agent: only where something was wrong with it, its coordinator or the way between them. */
+/** Stalls: only where something was wrong with it, its coordinator or the way between them. */
 import type { Disturbance, Rule } from './history.ts';
 
 /** What excuses a silence of a lease. An outage of Redis does not: it must stall nobody. */
@@ -8,15 +8,12 @@ const SILENCE =
 export const stallsExcused: Rule = function* ({ stored, disturbances, agentNames, leaseMs, sweepMs }) {
   const excuses = disturbances.filter(({ kind }) => SILENCE.test(kind));
   for (const { id, events } of stored.workflows.values()) {
-    for (const { type, agent, atMs, reason } of events) {
-      const lapsed = type === 'job.released' && reason === 'OFFER_LAPSED';
-      if (type !== 'job.stalled' && !lapsed) continue;
+    for (const { type, agent, atMs } of events) {
+      if (type !== 'job.stalled') continue;
       const name = agentNames.get(agent) ?? agent;
       const from = atMs - 2 * leaseMs - 2 * sweepMs;
-      // Redis away may cost an offer, though never a lease.
-      const among = lapsed ? disturbances : excuses;
-      if (!among.some((excuse) => concerns(excuse, name) && excuse.from <= atMs && excuse.to >= from))
-        yield `${id}: ${lapsed ? 'an offer lapsed' : 'a job stalled'} at ${name} at ${new Date(atMs).toISOString()}, and nothing was wrong`;
+      if (!excuses.some((excuse) => concerns(excuse, name) && excuse.from <= atMs && excuse.to >= from))
+        yield `${id}: a job stalled at ${name} at ${new Date(atMs).toISOString()}, and nothing was wrong`;
     }
   }
 };

@@ -212,6 +212,16 @@ const CASES: Readonly<Record<string, readonly [string, Change][]>> = {
     ['the record has more', (_, workflow) => (theJob(workflow).claims = 2)],
     ['a recovery that was not said', (_, workflow) => (theJob(workflow).recoveries = 1)],
   ],
+  'only offers lapse': [
+    [
+      'a job that had begun',
+      (_, workflow) =>
+        insert(workflow, 5, {
+          ...event(0, 'job.released', 0, 0, State.unassigned, 'A1'),
+          reason: 'OFFER_LAPSED',
+        }),
+    ],
+  ],
   'each slot is filled once': [
     [
       'an empty slot',
