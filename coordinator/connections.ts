@@ -11,6 +11,7 @@ import { checkRedis } from '../runtime/redis/check.ts';
 import { closeRedis, connectRedis } from '../runtime/redis/connect.ts';
 import { COMMAND_TIMEOUT_MS } from '../runtime/redis/connection-options.ts';
 import { durabilitySettings } from '../runtime/redis/durability.ts';
+import { patiently } from '../runtime/redis/patience.ts';
 import { startEmbeddedRedis } from '../runtime/redis/embedded.ts';
 import { connectSubscriber } from '../runtime/redis/subscriber.ts';
 import type { Subscriber } from '../runtime/redis/subscriber.ts';
@@ -51,7 +52,7 @@ export async function openConnections(
   const onError = (error: Error): void => log.warn({ err: { message: error.message } }, 'Redis connection');
   const redis = await connectRedis({ target, name: 'dibs-coordinator', onError });
   onOpened(() => closeRedis(redis));
-  const { refusals, warnings } = await checkRedis(redis, durability, replicas);
+  const { refusals, warnings } = await patiently(() => checkRedis(redis, durability, replicas));
   if (refusals.length > 0) throw new ConfigError(refusals);
   for (const warning of warnings) log.warn(warning);
   // After a failover another server stands behind the address.
@@ -68,7 +69,7 @@ export async function openConnections(
     onOpened(() => closeRedis(waiting));
     answering = sendReplicated(waiting, { replicas, waitMs: replicaWaitMs });
   }
-  const subscriber = await connectSubscriber({ target, name: 'dibs-coordinator', onError });
+  const subscriber = await patiently(() => connectSubscriber({ target, name: 'dibs-coordinator', onError }));
   onOpened(() => subscriber.close());
   const masters = 'nodes' in redis ? redis.nodes('master').length : 1;
   return { target, redis, answering, subscriber, masters };

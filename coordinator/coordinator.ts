@@ -10,6 +10,7 @@ import { assertListenAllowed, tokenCheck } from '../runtime/auth.ts';
 import { sleep, systemClock } from '../runtime/clock.ts';
 import { newId } from '../runtime/ids.ts';
 import { Loop } from '../runtime/loop.ts';
+import { patiently } from '../runtime/redis/patience.ts';
 import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
@@ -104,7 +105,9 @@ class RunningCoordinator implements Coordinator {
     const { redis, target, answering, subscriber, masters } = await openConnections(this.#config, (undo) =>
       this.#undo.push(undo),
     );
-    const cells = await openCells(redis, { namespace, count: this.#config.cells ?? 0, masters });
+    const cells = await patiently(() =>
+      openCells(redis, { namespace, count: this.#config.cells ?? 0, masters }),
+    );
     const times = this.#times;
     const now = (): number => systemClock.now();
     const onError = (error: unknown): void => log.error({ err: error }, 'background work failed');
@@ -122,7 +125,7 @@ class RunningCoordinator implements Coordinator {
     });
     const reads = new Reads(redis);
     const classes = new Classes(redis, namespace, cells);
-    await Promise.all([classes.refresh(), classes.refreshTypes()]);
+    await patiently(() => Promise.all([classes.refresh(), classes.refreshTypes()]));
     const costs = new Costs((type) => classes.formulaOf(type));
     const plans = new PlanCache();
     const shell = new Shell({
