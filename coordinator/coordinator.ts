@@ -11,6 +11,7 @@ import { sleep, systemClock } from '../runtime/clock.ts';
 import { newId } from '../runtime/ids.ts';
 import { Loop } from '../runtime/loop.ts';
 import { patiently } from '../runtime/redis/patience.ts';
+import { Repeats } from '../runtime/repeats.ts';
 import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
@@ -110,7 +111,11 @@ class RunningCoordinator implements Coordinator {
     );
     const times = this.#times;
     const now = (): number => systemClock.now();
-    const onError = (error: unknown): void => log.error({ err: error }, 'background work failed');
+    const repeats = new Repeats({
+      now: () => systemClock.monotonic(),
+      tell: (error, times) => log.error({ err: error, times }, 'background work failed'),
+    });
+    const onError = (error: unknown): void => repeats.note(error);
 
     const clock = { now: () => systemClock.monotonic(), sleep: (ms: number) => sleep(systemClock, ms) };
     const store = new Store({
