@@ -12,6 +12,8 @@ export interface Trouble {
   readonly seconds: number;
   readonly weights?: Weights;
   readonly times?: Partial<Times>;
+  /** Workflows a consumer has under way at most. */
+  readonly window?: number;
 }
 
 export interface Bug {
@@ -34,7 +36,7 @@ export const TROUBLES = {
     weights: { single: 1, process: 1, fan: 1 },
   },
   /** Nothing goes wrong; jobs that run for longer than a lease. */
-  longJobs: { faults: [], seconds: 6, weights: { patient: 1, single: 1 } },
+  longJobs: { faults: [], seconds: 6, weights: { patient: 1, single: 1 }, window: 3 },
   /** Large fan-outs. */
   wide: { faults: [], seconds: 4, weights: { wide: 1 } },
   /** Agents that come back from the dead. */

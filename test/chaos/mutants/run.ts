@@ -81,7 +81,7 @@ async function violationIn(
 ): Promise<string | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'dibs-chaos-'));
   try {
-    const { faults, seconds, weights, times } = trouble;
+    const { faults, seconds, weights, times, window } = trouble;
     const { violations } = await runChaos({
       seed,
       seconds,
@@ -92,6 +92,7 @@ async function violationIn(
       ...(root === undefined ? {} : { root }),
       ...(weights === undefined ? {} : { weights }),
       ...(times === undefined ? {} : { times }),
+      ...(window === undefined ? {} : { window }),
     });
     const [first] = violations;
     return first === undefined ? undefined : `${first.rule}: ${first.what.split('\n')[0]}`;
