@@ -22,8 +22,8 @@ afterAll(async () => {
   await one?.stop();
 });
 
-async function connect(answer: RawAgentOptions['answer']): Promise<RawAgent> {
-  const agent = new RawAgent({ address: one.address, types: ['x'], answer });
+async function connect(answer: RawAgentOptions['answer'], credits = 8): Promise<RawAgent> {
+  const agent = new RawAgent({ address: one.address, types: ['x'], answer, credits });
   onTestFinished(() => agent.close());
   await agent.welcomed;
   return agent;
@@ -31,6 +31,8 @@ async function connect(answer: RawAgentOptions['answer']): Promise<RawAgent> {
 
 test('a lapsed job waits for somebody else, and comes back once the agent has spoken', async () => {
   const silent = await connect(() => undefined);
+  // Asks for work only once it is needed: by then no time may go by.
+  const helper = await connect(() => ({ output: 1 }), 0);
   const submit = async (): Promise<string> =>
     (await client.submit({ steps: [{ type: 'x', input: {} }] })).workflow.id;
   const first = await submit();
@@ -41,7 +43,7 @@ test('a lapsed job waits for somebody else, and comes back once the agent has sp
     const { steps } = await client.get(first, { includeJobs: true });
     return steps[0]?.jobs[0]?.history[0]?.end === 'offer_lapsed';
   });
-  const helper = await connect(() => ({ output: 1 }));
+  helper.send({ credits: { total: 8, byType: {}, revision: 100, offersSeen: 0 } });
   const second = await submit();
   for (const id of [first, second]) expect(await client.wait(id)).toMatchObject({ status: 'succeeded' });
   expect([silent.offers.length, helper.offers.length]).toEqual([1, 2]);
