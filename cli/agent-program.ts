@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { setTimeout as pause } from 'node:timers/promises';
 import { labelsOf } from '../agent/capabilities/labels.ts';
 import { agentConfig, agentSettings } from '../agent/config.ts';
+import type { AgentService } from '../agent/agent.ts';
 import type { AgentConfig } from '../agent/config.ts';
 import { askAgent } from '../agent/status/control.ts';
 import type { ControlCommand } from '../agent/status/control.ts';
@@ -101,13 +102,16 @@ async function run(flags: Flags): Promise<ExitCode> {
   const { config, warnings } = load(flags);
   const log = createLogger({ component: 'agent', ...logOptions(flags) });
   for (const warning of warnings) log.warn(warning);
+  const up: { agent?: AgentService } = {};
+  // From the first moment to the last: a signal that comes while it loads or leaves must not look like a crash.
+  onStopSignals({
+    first: (signal) => (up.agent === undefined ? process.exit(ExitCode.OK) : up.agent.drain(signal)),
+    second: (signal) => up.agent?.force(signal),
+  });
   // Not at the top: gRPC takes half a second to load, and `status` needs none of it.
   const { createAgent } = await import('../agent/agent.ts');
   const agent = createAgent({ config, log });
-  const removeHooks = onStopSignals({
-    first: (signal) => agent.drain(signal),
-    second: (signal) => agent.force(signal),
-  });
+  up.agent = agent;
   await agent.start();
   const { agentId, slots, executors } = agent.status();
   log.info(
@@ -115,7 +119,6 @@ async function run(flags: Flags): Promise<ExitCode> {
     'agent is up',
   );
   const { exitCode, reason } = await agent.ended;
-  removeHooks();
   log.info({ reason, exitCode }, 'agent has ended');
   return exitCode;
 }

@@ -56,7 +56,8 @@ async function serve(io: Io, flags: Flags): Promise<void> {
   const coordinator = createCoordinator(coordinatorConfig(values, { env: io.env, log }));
 
   const leaving = new AbortController();
-  const removeHooks = onStopSignals({
+  // Kept to the end: a signal that comes while it leaves must not look like a crash.
+  onStopSignals({
     first: (signal) => {
       log.info({ signal }, 'stopping');
       leaving.abort();
@@ -70,7 +71,6 @@ async function serve(io: Io, flags: Flags): Promise<void> {
   print(io, coordinator.address);
   if (!leaving.signal.aborted) await once(leaving.signal, 'abort');
   await coordinator.stop();
-  removeHooks();
 }
 
 function showConfig(io: Io, { output, ...flags }: Flags & OutputFlags): void {
