@@ -268,7 +268,7 @@ class RunningCoordinator implements Coordinator {
       tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),
     );
     const leaving = new AbortController();
-    const frame = { authenticate, log, leaving: leaving.signal };
+    const frame = { authenticate, log, leaving: leaving.signal, slowReaderMs: times.slowReaderMs };
     const server = new GrpcServer((grpc) => {
       grpc.addService(
         workflowService,

@@ -31,6 +31,8 @@ export interface CoordinatorTimes {
   readonly undecidedMs: number;
   /** Pause of the poll that covers lost wake-ups, milliseconds; default 1,000. */
   readonly pollMs: number;
+  /** A stream whose other end takes nothing for this long is ended, milliseconds; default 30,000. */
+  readonly slowReaderMs: number;
   /** A first retry waits at most this long, each further one twice as long, milliseconds; default 1,000. */
   readonly retryBackoffMs: number;
   /** No retry waits longer, milliseconds; default 60,000. */
@@ -48,6 +50,7 @@ export const DEFAULT_TIMES: CoordinatorTimes = {
   dueMs: 1000,
   undecidedMs: 2000,
   pollMs: 1000,
+  slowReaderMs: 30_000,
   retryBackoffMs: 1000,
   retryBackoffMaxMs: 60_000,
 };
@@ -64,6 +67,7 @@ export const TIME_NAMES: Readonly<Record<keyof CoordinatorTimes, string>> = {
   dueMs: 'due-interval',
   undecidedMs: 'undecided',
   pollMs: 'poll-interval',
+  slowReaderMs: 'slow-reader',
   retryBackoffMs: 'retry-backoff',
   retryBackoffMaxMs: 'retry-backoff-max',
 };
@@ -103,6 +107,10 @@ export function timeProblems(times: CoordinatorTimes): string[] {
   demand(
     times.offerMs <= times.leaseMs,
     `${said('offerMs')} must not be longer than ${said('leaseMs')}: an offer is the shorter hold.`,
+  );
+  demand(
+    times.dueMs * 4 <= times.offerMs,
+    `${said('dueMs')} must be at most a quarter of ${said('offerMs')}: ordinary pauses would count as outages, and no offer would lapse.`,
   );
   demand(
     times.sweepSlackMs * 4 >= times.sweepMs,

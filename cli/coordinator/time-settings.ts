@@ -53,6 +53,11 @@ export const timeSettings = defineSettings({
     default: '1s',
     doc: 'How often work is asked for without being told of any; covers lost messages.',
   },
+  slowReader: {
+    schema: duration,
+    default: '30s',
+    doc: 'A stream whose other end takes nothing for this long is ended; it may go on with another.',
+  },
 });
 
 export function timesOf(values: Values<typeof timeSettings>): CoordinatorTimes {
@@ -67,6 +72,7 @@ export function timesOf(values: Values<typeof timeSettings>): CoordinatorTimes {
     dueMs: values.dueInterval,
     undecidedMs: values.undecided,
     pollMs: values.pollInterval,
+    slowReaderMs: values.slowReader,
     retryBackoffMs: values.retryBackoff,
     retryBackoffMaxMs: values.retryBackoffMax,
   };

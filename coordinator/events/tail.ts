@@ -13,8 +13,8 @@ import { expandEntries } from './log-entries.ts';
 import type { LogEntry, LoggedEvent } from './log-entries.ts';
 import type { News } from './news.ts';
 
-/** List elements (of about 1 KiB) read at once. */
-const PAGE = 32;
+/** List elements read at once: of about 1 KiB, or one commit of some hundred events. They are held until they were written. */
+const PAGE = 8;
 
 export interface TailStart {
   /** Last sequence the reader has seen; 0 = none. */

@@ -13,6 +13,7 @@ import { DibsError } from '../../sdk/common/errors.ts';
 import { Outbox } from '../agents/outbox.ts';
 import type { Session } from '../agents/session.ts';
 import type { Greeter } from '../agents/greeter.ts';
+import { slowReaderError } from './handling.ts';
 import type { Frame } from './handling.ts';
 
 export interface AgentServiceParts {
@@ -28,7 +29,10 @@ type Stream = ServerDuplexStream<AgentMessage__Output, Plain<CoordinatorMessage_
 export function agentHandlers({ frame, greeter }: AgentServiceParts): AgentHandlers {
   return {
     session: (stream: Stream) => {
-      const outbox = new Outbox(stream);
+      const outbox = new Outbox(stream, {
+        patienceMs: frame.slowReaderMs,
+        onStuck: () => refuse(slowReaderError()),
+      });
       let session: Session | undefined;
       let greeting = false;
       const early: AgentMessage__Output[] = [];

@@ -1,5 +1,8 @@
 /**
  * The frame of every handler: authenticate, call, answer; refusals become statuses with details.
+ *
+ * Invariant: a server stream holds one message that is not on its way; its body waits until that one is taken, and is ended
+ * when that takes too long.
  */
 import type * as grpc from '@grpc/grpc-js';
 import { DibsError } from '../../sdk/common/errors.ts';
@@ -12,6 +15,12 @@ export interface Frame {
   readonly log: ErrorLog;
   /** Aborted when the coordinator leaves: streams end with DRAINING, so that clients go on elsewhere. */
   readonly leaving: AbortSignal;
+  /** A stream whose reader takes nothing for this long ends with SLOW_READER, milliseconds. */
+  readonly slowReaderMs: number;
+}
+
+export function slowReaderError(): DibsError {
+  return new DibsError('SLOW_READER', 'Nothing was read from this stream for too long.', { retryAfterMs: 0 });
 }
 
 export function leavingError(): DibsError {
@@ -48,27 +57,28 @@ export function serverStream<Request, Response>(
     call.on('cancelled', () => gone.abort());
     call.on('error', () => gone.abort());
     call.on('close', () => gone.abort());
-    const leave = (): void => {
+    const end = (why: DibsError): void => {
       if (gone.signal.aborted) return;
-      call.emit('error', toServiceError(leavingError(), frame.log));
+      call.emit('error', toServiceError(why, frame.log));
       gone.abort();
     };
+    const leave = (): void => end(leavingError());
     frame.leaving.addEventListener('abort', leave, { once: true });
     gone.signal.addEventListener('abort', () => frame.leaving.removeEventListener('abort', leave), {
       once: true,
     });
-    const write = async (response: Response): Promise<void> => {
-      if (gone.signal.aborted || call.write(response)) return;
-      await new Promise<void>((resolve) => {
+    const write = (response: Response): Promise<void> =>
+      new Promise((resolve) => {
+        if (gone.signal.aborted) return resolve();
+        const timer = setTimeout(() => end(slowReaderError()), frame.slowReaderMs);
         const proceed = (): void => {
-          call.off('drain', proceed);
+          clearTimeout(timer);
           gone.signal.removeEventListener('abort', proceed);
           resolve();
         };
-        call.once('drain', proceed);
         gone.signal.addEventListener('abort', proceed);
+        call.write(response, proceed);
       });
-    };
     Promise.resolve()
       .then(() => body(call.request, frame.authenticate(call.metadata), write, gone.signal))
       .then(

@@ -4,7 +4,9 @@
  * Invariants:
  * 1. Every item is acknowledged once; an end never travels before its acknowledgement.
  * 2. A repeated item of a workflow that has ended brings its end again.
- * 3. While the stream down is full, or too many items wait for the store, nothing more is read.
+ * 3. While the stream down is full, or too many items wait for the store or for their ends, nothing more is read.
+ * 4. While it is full, ends are held up to a bound; of those beyond only the id is kept, and they are read from the store once
+ *    there is room. A stream that stays full for too long ends with SLOW_READER.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type {
@@ -15,16 +17,24 @@ import type {
 import type { State__Output } from '../../proto/gen/index.ts';
 import type { Plain, WorkflowHandlers } from '../../proto/gen/load.ts';
 import { toServiceError } from '../../runtime/grpc-errors.ts';
+import { PacedStream } from '../../runtime/paced-stream.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import { workflowId } from '../queue/keys.ts';
 import type { Plan } from '../workflow/plan.ts';
 import type { WorkflowEnd } from '../workflow/results.ts';
+import { EndWait } from './end-wait.ts';
 import { MAX_REQUEST_ID } from './request-id.ts';
-import { leavingError } from './handling.ts';
+import { leavingError, slowReaderError } from './handling.ts';
 import type { WorkflowServiceParts } from './workflow-parts.ts';
 
 /** Items of one stream the store has not answered yet, at most. */
 const MAX_PENDING = 4096;
+/** Items of one stream whose ends are still to come, at most. */
+const MAX_WAITS = 131_072;
+/** Ends held while the stream is full, characters of their results. */
+const MAX_HELD_CHARS = 8 * 1024 * 1024;
+/** Ends read from the store at once when there is room again. */
+const READ_AT_ONCE = 64;
 /** Results one message carries at most, unless a single one is larger. */
 const MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -42,46 +52,35 @@ export function submitStream(parts: WorkflowServiceParts): WorkflowHandlers['sub
   };
 }
 
-/** The end somebody waits for; one that comes before the acknowledgement is held back until that is out. */
-class Wait {
-  readonly wid: string;
-  readonly #tell: (end: WorkflowEnd) => void;
-  #acknowledged = false;
-  #early: WorkflowEnd | undefined;
-
-  constructor(wid: string, tell: (end: WorkflowEnd) => void) {
-    this.wid = wid;
-    this.#tell = tell;
-  }
-
-  readonly done = (end: WorkflowEnd): void => {
-    if (this.#acknowledged) this.#tell(end);
-    else this.#early = end;
-  };
-
-  acknowledge(): void {
-    this.#acknowledged = true;
-    if (this.#early !== undefined) this.#tell(this.#early);
-  }
-}
-
 class SubmitSession {
   readonly #parts: WorkflowServiceParts;
   readonly #stream: Stream;
   readonly #tenant: string;
   #acks: NonNullable<Plain<SubmitStreamResponse__Output>['acks']>[number][] = [];
   #results: Results = [];
-  readonly #waits = new Set<Wait>();
+  readonly #waits = new Set<EndWait>();
+  /** Characters of the results in #results. */
+  #heldChars = 0;
+  /** Invariant 4: ids of ended workflows, and the request id of each. */
+  readonly #later: { readonly wid: string; readonly requestId: string }[] = [];
+  readonly #down: PacedStream<Plain<SubmitStreamResponse__Output>>;
+  /** Of these, being read. */
+  #reading = 0;
   #pending = 0;
   #halfClosed = false;
   #closed = false;
   #scheduled = false;
-  #full = false;
 
   constructor(parts: WorkflowServiceParts, stream: Stream, tenant: string) {
     this.#parts = parts;
     this.#stream = stream;
     this.#tenant = tenant;
+    this.#down = new PacedStream({
+      stream,
+      patienceMs: parts.frame.slowReaderMs,
+      onRoom: () => this.#flush(),
+      onStuck: () => this.#fail(slowReaderError()),
+    });
   }
 
   run(): void {
@@ -101,20 +100,25 @@ class SubmitSession {
       this.#schedule();
     });
     const { frame } = this.#parts;
-    const leave = (): void => {
-      if (this.#closed) return;
-      stream.emit('error', toServiceError(leavingError(), frame.log));
-    };
+    const leave = (): void => this.#fail(leavingError());
     frame.leaving.addEventListener('abort', leave, { once: true });
     const close = (): void => {
       frame.leaving.removeEventListener('abort', leave);
+      this.#down.close();
       if (this.#closed) return;
       this.#closed = true;
       for (const wait of this.#waits) this.#giveUp(wait);
+      this.#acks = [];
+      this.#results = [];
+      this.#later.length = 0;
     };
     stream.on('cancelled', close);
     stream.on('error', close);
     stream.on('close', close);
+  }
+
+  #fail(error: DibsError): void {
+    if (!this.#closed) this.#stream.emit('error', toServiceError(error, this.#parts.frame.log));
   }
 
   #take(item: SubmitItem__Output): void {
@@ -138,18 +142,10 @@ class SubmitSession {
   #submit(item: SubmitItem__Output, plan: Plan): void {
     if (this.#closed) return;
     const { intake, results } = this.#parts;
-    let wait: Wait | undefined;
-    if (item.wantResult) {
-      // Before the submit: another coordinator's agent may end it before our acknowledgement is back.
-      const wid = intake.widOf(this.#tenant, item.requestId);
-      const waiting = new Wait(wid, (end) => {
-        this.#waits.delete(waiting);
-        this.#ended(item.requestId, end);
-      });
-      wait = waiting;
-      this.#waits.add(wait);
-      results.wait(wid, this.#tenant, wait.done);
-    }
+    // Before the submit: another coordinator's agent may end it before our acknowledgement is back.
+    const wait = item.wantResult
+      ? this.#await(intake.widOf(this.#tenant, item.requestId), item.requestId)
+      : undefined;
     intake.submit(
       this.#tenant,
       item.requestId,
@@ -185,13 +181,29 @@ class SubmitSession {
     this.#schedule();
   }
 
-  #giveUp(wait: Wait): void {
+  #await(wid: string, requestId: string, onEnd?: () => void): EndWait {
+    const wait = new EndWait(wid, (end) => {
+      onEnd?.();
+      this.#waits.delete(wait);
+      this.#ended(requestId, end);
+    });
+    this.#waits.add(wait);
+    this.#parts.results.wait(wid, this.#tenant, wait.done);
+    return wait;
+  }
+
+  #giveUp(wait: EndWait): void {
     this.#waits.delete(wait);
     this.#parts.results.forget(wait.wid, wait.done);
   }
 
   #ended(requestId: string, end: WorkflowEnd): void {
     if (this.#closed) return;
+    if (this.#down.isFull && this.#heldChars > MAX_HELD_CHARS) {
+      this.#later.push({ wid: end.wid, requestId });
+      return;
+    }
+    this.#heldChars += end.resultJson.length;
     this.#results.push({
       requestId,
       workflowId: workflowId(end.wid),
@@ -204,7 +216,7 @@ class SubmitSession {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#full || this.#closed) return;
+    if (this.#scheduled || this.#down.isFull || this.#closed) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -215,22 +227,28 @@ class SubmitSession {
   #flush(): void {
     if (this.#closed) return;
     if (this.#acks.length + this.#results.length > 0) {
+      const before = this.#heldChars;
       const message = { acks: this.#acks, results: this.#takeResults() };
       this.#acks = [];
-      if (!this.#stream.write(message)) {
-        this.#full = true;
-        this.#stream.once('drain', () => {
-          this.#full = false;
-          this.#throttle();
-          this.#schedule();
-        });
-      }
+      this.#down.write(message, before - this.#heldChars);
     }
     this.#throttle();
     if (this.#results.length > 0) this.#schedule();
-    if (this.#halfClosed && this.#results.length === 0 && this.#pending === 0 && this.#waits.size === 0) {
+    else if (!this.#down.isFull) this.#readLater();
+    const left = this.#results.length + this.#later.length + this.#pending + this.#waits.size;
+    if (this.#halfClosed && left === 0) {
       this.#closed = true;
+      this.#down.close();
       this.#stream.end();
+    }
+  }
+
+  /** Invariant 4. What is read comes as any other end. */
+  #readLater(): void {
+    for (const { wid, requestId } of this.#later.splice(0, READ_AT_ONCE - this.#reading)) {
+      this.#reading++;
+      this.#await(wid, requestId, () => this.#reading--).acknowledge();
+      this.#parts.results.check(wid);
     }
   }
 
@@ -239,17 +257,20 @@ class SubmitSession {
     let bytes = 0;
     let count = 0;
     for (const { resultJson } of this.#results) {
-      bytes += resultJson?.length ?? 0;
-      if (count > 0 && bytes > MESSAGE_BYTES) break;
+      const size = resultJson?.length ?? 0;
+      if (count > 0 && bytes + size > MESSAGE_BYTES) break;
+      bytes += size;
       count++;
     }
     const taken = this.#results;
+    this.#heldChars -= bytes;
     this.#results = count === taken.length ? [] : taken.splice(count);
     return taken;
   }
 
   #throttle(): void {
-    if (this.#full || this.#pending > MAX_PENDING) this.#stream.pause();
+    const waits = this.#waits.size + this.#later.length;
+    if (this.#down.isFull || this.#pending > MAX_PENDING || waits > MAX_WAITS) this.#stream.pause();
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
 }

@@ -21,6 +21,8 @@ import type { LoadedWorkflow, Reader } from '../workflow/reader.ts';
 
 /** Events of one message at most. */
 const MAX_EVENTS = 256;
+/** What events carry in one message at most, unless a single one is larger, characters. */
+const MESSAGE_CHARS = 1024 * 1024;
 /** Outputs longer than this are left out of events; GetWorkflow has them. */
 const MAX_EVENT_OUTPUT = 64 * 1024;
 
@@ -56,7 +58,20 @@ export async function watchWorkflow(
     for (let from = 0; from < batch.events.length; from += MAX_EVENTS) {
       const slice = batch.events.slice(from, from + MAX_EVENTS);
       const current = slice.some(carriesData) ? await load() : first;
-      await write({ events: await Promise.all(slice.map((event) => format(event, current, reader))) });
+      let events: Plain<Event__Output>[] = [];
+      let chars = 0;
+      for (const event of slice) {
+        const formatted = await format(event, current, reader);
+        const size = formatted.dataJson?.length ?? 0;
+        if (events.length > 0 && chars + size > MESSAGE_CHARS) {
+          await write({ events });
+          events = [];
+          chars = 0;
+        }
+        events.push(formatted);
+        chars += size;
+      }
+      await write({ events });
     }
     if (batch.ended) return;
   }

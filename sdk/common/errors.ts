@@ -82,6 +82,11 @@ export const ERRORS = {
     meaning: 'The store has no memory or disk left for new work.',
   },
   STORE_UNAVAILABLE: { code: 'UNAVAILABLE', http: 503, meaning: 'Redis is down or loading.' },
+  SLOW_READER: {
+    code: 'UNAVAILABLE',
+    http: 503,
+    meaning: 'The stream was not read for too long and ends; open another and go on where it ended.',
+  },
   DRAINING: { code: 'UNAVAILABLE', http: 503, meaning: 'This coordinator is leaving; ask another.' },
   PROTOCOL_VIOLATION: {
     code: 'INVALID_ARGUMENT',

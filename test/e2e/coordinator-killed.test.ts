@@ -35,6 +35,8 @@ async function coordinator(): Promise<{ proc: Proc; address: string }> {
       join(folder, 'data'),
       '--offer-lease',
       '2s',
+      '--due-interval',
+      '250ms',
       '--log-format',
       'json',
     ],

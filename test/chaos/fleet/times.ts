@@ -16,6 +16,7 @@ export const SCALED_TIMES: Times = {
   dueMs: 250,
   undecidedMs: 500,
   pollMs: 250,
+  slowReaderMs: 5_000,
   retryBackoffMs: 100,
   retryBackoffMaxMs: 1_500,
 };

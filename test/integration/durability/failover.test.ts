@@ -72,7 +72,7 @@ test.each([
 ])(
   'a master %s loses nothing that was acknowledged, and work goes on',
   async (_how, strike) => {
-    const times = { offerMs: 2000, undecidedMs: 500 };
+    const times = { offerMs: 2000, dueMs: 250, undecidedMs: 500 };
     const one = await startCoordinator(redis.url, {
       durability: 't3',
       replicaWaitMs: 300,

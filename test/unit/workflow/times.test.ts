@@ -20,6 +20,7 @@ describe('what must hold between times', () => {
   it.each<[Partial<CoordinatorTimes>, string[]]>([
     [{ heartbeatMs: 61_000 }, ['heartbeat-interval (1m1s)', 'lease (2m)']],
     [{ leaseMs: 10_000, heartbeatMs: 1000 }, ['offer-lease (15s)', 'lease (10s)']],
+    [{ offerMs: 3000 }, ['due-interval (1s)', 'offer-lease (3s)']],
     [{ sweepMs: 300_000 }, ['sweep-slack (15s)', 'sweep-interval (5m)']],
     [{ retryBackoffMs: 90_000 }, ['retry-backoff (1m30s)', 'retry-backoff-max (1m)']],
     [{ dueMs: 0 }, ['due-interval must be more than 0']],
