@@ -56,8 +56,6 @@ export async function closeRedis(connection: RedisConnection): Promise<void> {
   else connection.disconnect();
   // Between two attempts to reconnect there is no socket whose end ioredis would report.
   if (status !== 'reconnecting' && status !== 'close' && status !== 'wait') await ended;
-  // After a QUIT the connections to Sentinel still stand.
-  if (connection instanceof Redis) connection.disconnect();
 }
 
 function untilReady(

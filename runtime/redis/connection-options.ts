@@ -74,6 +74,24 @@ export function serverOptions(target: RedisTarget, settings: ConnectionSettings)
   };
 }
 
+/** Asks Sentinel anew at most this often for want of replicas, milliseconds. */
+const DEPOSED_PAUSE_MS = 1_000;
+
+/**
+ * A master that came back after its replicas had left it for another says NOREPLICAS for ten seconds, until Sentinel makes it
+ * a replica. (ioredis' own `failoverDetector` ends a connection for good that was just being opened when word came: 6.0.0.)
+ */
+function deposed(): (error: Error) => boolean {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (!/^(READONLY|MASTERDOWN|NOREPLICAS)/.test(error.message)) return false;
+    const now = performance.now();
+    if (error.message.startsWith('NOREPLICAS') && now - askedAt < DEPOSED_PAUSE_MS) return false;
+    askedAt = now;
+    return true;
+  };
+}
+
 /** Where a connection goes that is not part of a Cluster. */
 export function placeOptions(target: Exclude<RedisTarget, { kind: 'cluster' }>): ServerOptions {
   if (target.kind === 'sentinel') {
@@ -81,8 +99,7 @@ export function placeOptions(target: Exclude<RedisTarget, { kind: 'cluster' }>):
       sentinels: target.sentinels.map(({ host, port }) => ({ host, port })),
       name: target.master,
       db: target.db,
-      // Sentinel's word that another node is the master ends the connection to the old one, which may still answer.
-      failoverDetector: true,
+      reconnectOnError: deposed(),
       ...(target.tls ? { enableTLSForSentinelMode: true } : {}),
     };
   }

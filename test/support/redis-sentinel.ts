@@ -102,7 +102,14 @@ export async function startSentinel(replicas = 1): Promise<TestSentinel> {
     const old = await masterOf(running());
     down.add(old);
     await strike(old);
-    await until('Sentinel to promote a replica', () => masterOf(running()), { timeoutMs: TIMEOUT_MS });
+    const promoted = async (): Promise<boolean> => {
+      const { port: now } = await masterOf(running());
+      return on(port, async (client) => {
+        const master: unknown = await client.call('SENTINEL', 'MASTER', MASTER_NAME);
+        return Number(fieldOf(master, 'port')) === now && fieldOf(master, 'flags') === 'master';
+      });
+    };
+    await until('Sentinel to have promoted a replica', promoted, { timeoutMs: TIMEOUT_MS, everyMs: 20 });
     return old;
   };
   const frozen = new Set<TestRedis>();

@@ -30,7 +30,7 @@ const TIMES = [
 /** A looks more often, so that what falls due is met by the coordinator that may die of it. */
 const LOOKS = {
   a: ['--due-interval', '30ms', '--undecided', '300ms'],
-  b: ['--due-interval', '1s', '--undecided', '20s'],
+  b: ['--due-interval', '125ms', '--undecided', '20s'],
 } as const;
 
 export type CoordinatorName = keyof typeof LOOKS;

@@ -18,6 +18,7 @@ beforeAll(async () => {
     times: {
       leaseMs: 1500,
       offerMs: 1500,
+      dueMs: 200,
       heartbeatMs: 500,
       sweepMs: 100,
       sweepSlackMs: 60_000,
