@@ -8,6 +8,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { keys } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { CapabilityClass } from '../queue/match.ts';
+import { setFields } from '../queue/small-writes.ts';
 import type { Requirement } from '../workflow/plan.ts';
 
 export class Classes {
@@ -98,7 +99,7 @@ export class Classes {
     if (fresh.length === 0) return;
     const fields: Record<string, string> = {};
     for (const { type, cost } of fresh) fields[type] = cost;
-    await this.#redis.hset(keys.types(this.#namespace), fields);
+    await setFields(this.#redis, keys.types(this.#namespace), fields);
     this.#formulas = new Map([...this.#formulas, ...Object.entries(fields)]);
     this.#types = new Set(this.#formulas.keys());
   }

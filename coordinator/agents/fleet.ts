@@ -13,6 +13,7 @@ import type { Told } from '../queue/items.ts';
 import { keys } from '../queue/keys.ts';
 import { canRun } from '../queue/match.ts';
 import type { CapabilityClass, Profile } from '../queue/match.ts';
+import { setFields } from '../queue/small-writes.ts';
 import { profileOf } from './profiles.ts';
 import type { Session } from './session.ts';
 
@@ -159,7 +160,7 @@ export class Fleet {
   #write(session: Session, state: AgentState): void {
     const { redis, namespace, onError } = this.#options;
     const record = this.#record(session, state);
-    redis.hset(keys.agents(namespace), session.agentId, JSON.stringify(record)).catch(onError);
+    setFields(redis, keys.agents(namespace), { [session.agentId]: JSON.stringify(record) }).catch(onError);
   }
 
   /** The record of a session that ended (undefined = none), unless the agent has a newer one, here or elsewhere. */
@@ -170,7 +171,7 @@ export class Fleet {
     const newest = text === null ? undefined : (JSON.parse(text) as AgentRecord).sessionId;
     if (this.#sessions.has(agentId) || (newest !== undefined && newest !== sessionId)) return;
     if (record === undefined) await redis.hdel(key, agentId);
-    else await redis.hset(key, agentId, JSON.stringify(record));
+    else await setFields(redis, key, { [agentId]: JSON.stringify(record) });
   }
 
   #record(session: Session, state: AgentState): AgentRecord {

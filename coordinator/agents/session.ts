@@ -25,6 +25,7 @@ import type { Plan } from '../workflow/plan.ts';
 import type { ClaimedJob, Claimant } from './claimer.ts';
 import type { AckText, Completions } from './completions.ts';
 import { Credit } from './credit.ts';
+import { Emits } from './emits.ts';
 import type { HeldJob } from './held-jobs.ts';
 import type { Outbox } from './outbox.ts';
 import { checkAdvertisement } from './profiles.ts';
@@ -74,9 +75,11 @@ export class Session implements Claimant {
   readonly #heardAt = new Map<string, number>();
   /** Jobs with further jobs on their way into the store: their completion must come after. */
   readonly #emitting = new Map<string, Promise<unknown>>();
+  readonly #emits: Emits;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#emits = new Emits(options.store, () => this.ended);
     this.agentId = options.hello.agentId;
     this.sessionId = options.sessionId;
     this.hello = options.hello;
@@ -330,7 +333,7 @@ export class Session implements Claimant {
       return;
     }
     const stored = (this.#emitting.get(id) ?? Promise.resolve())
-      .then(() => this.#options.store.emit(job.wid, [job.ref, token, batch, inputs]))
+      .then(() => this.#emits.store(job, batch, inputs))
       .then((reply) => {
         // The agent sends it again on its next session; by then the fan-out stands.
         if (reply === 'wait') throw new DibsError('STORE_UNAVAILABLE', 'The fan-out is still being emitted.');

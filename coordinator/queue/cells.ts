@@ -8,6 +8,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { keys, makeCell } from './keys.ts';
 import type { Cell } from './keys.ts';
 import { cellTag } from './slots.ts';
+import { setMissingFields } from './small-writes.ts';
 
 /** Layout revision of the records (`records.ts`); another one refuses to start. */
 const LAYOUT = 3;
@@ -24,8 +25,8 @@ export async function openCells(
 ): Promise<readonly Cell[]> {
   const { namespace, count, masters } = options;
   const key = keys.creation(namespace);
-  await redis.hsetnx(key, 'cells', count > 0 ? count : defaultCellCount(masters));
-  await redis.hsetnx(key, 'layout', LAYOUT);
+  const wanted = count > 0 ? count : defaultCellCount(masters);
+  await setMissingFields(redis, key, { cells: String(wanted), layout: String(LAYOUT) });
   const created = await redis.hgetall(key);
   const cells = Number(created['cells']);
   const layout = Number(created['layout']);
