@@ -94,6 +94,11 @@ export async function openChoreQueue(options: ChoreQueueOptions): Promise<ChoreQ
     },
   );
   worker.on('error', onError);
+  // BullMQ no longer listens to a connection it closes, whose last error ioredis would then print.
+  worker.getBackend().blockingClient?.then(
+    (blocking) => blocking.on('error', () => undefined),
+    () => undefined,
+  );
   worker.on('failed', (_job, error) => onError(error));
 
   const close = async (): Promise<void> => {
