@@ -4,7 +4,7 @@
  * Lengths are in leases, since it is the end of a lease that makes a short fault another one than a long one.
  */
 import type { FleetNames } from '../fleet/fleet.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 export type FaultKind =
   | 'kill-coordinator'

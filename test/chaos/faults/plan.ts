@@ -9,8 +9,8 @@
 import type { FleetNames } from '../fleet/fleet.ts';
 import { FAULT_KINDS, KINDS } from './kinds.ts';
 import type { FaultKind } from './kinds.ts';
-import { seededRandom } from './random.ts';
-import type { Random } from './random.ts';
+import { seededRandom } from '../random.ts';
+import type { Random } from '../random.ts';
 
 export type { FaultKind } from './kinds.ts';
 

@@ -6,8 +6,8 @@
  */
 import { ref } from '../../../sdk/client/refs.ts';
 import type { StepInput, WorkflowInput } from '../../../sdk/client/workflow-input.ts';
-import { pick, randomFrom, whole } from './random.ts';
-import type { Random } from './random.ts';
+import { seededRandom } from '../random.ts';
+import type { Random } from '../random.ts';
 
 export type ShapeName =
   | 'single'
@@ -64,23 +64,20 @@ export const USUAL: Weights = {
 const WIDE = 300;
 
 export function submissionAt(seed: number, index: number, weights: Weights = USUAL): Submission {
-  const random = randomFrom(seed * 1_000_003 + index);
-  const shape = pick(
-    random,
-    Object.entries(weights).map(([name, weight]) => [weight, name as ShapeName] as const),
-  );
+  const random = seededRandom(seed * 1_000_003 + index);
+  const shape = random.weighted(Object.entries(weights) as [ShapeName, number][]);
   const { workflow, expected } = SHAPES[shape](random);
   return {
     key: `c${seed}-${index}`,
     shape,
     workflow: { ...workflow, name: shape },
     expected,
-    watch: random() < 0.25,
-    unary: random() < 0.4,
-    again: pick(random, [
-      [0.92, undefined],
-      [0.05, 'same'],
-      [0.03, 'other'],
+    watch: random.chance(0.25),
+    unary: random.chance(0.4),
+    again: random.weighted([
+      [undefined, 0.92],
+      ['same', 0.05],
+      ['other', 0.03],
     ] as const),
   };
 }
@@ -118,18 +115,18 @@ function fanOut(count: number, type: string, ms: number): Made {
 
 const SHAPES: Readonly<Record<ShapeName, (random: Random) => Made>> = {
   single: (random) => {
-    const n = whole(random, 0, 1e6);
+    const n = random.int(0, 1e6);
     return succeeds([{ type: 'chaos.add', name: 'only', input: { n, plus: 1 } }], n + 1);
   },
   process: (random) => {
-    const n = whole(random, 0, 1e6);
+    const n = random.int(0, 1e6);
     return succeeds(
-      [{ type: 'chaos.work', name: 'only', input: { n, plus: 2, ms: whole(random, 0, 60) } }],
+      [{ type: 'chaos.work', name: 'only', input: { n, plus: 2, ms: random.int(0, 60) } }],
       n + 2,
     );
   },
   chain: (random) => {
-    const n = whole(random, 0, 1e6);
+    const n = random.int(0, 1e6);
     return succeeds(
       [
         { type: 'chaos.add', name: 'a', input: { n, plus: 1 } },
@@ -139,12 +136,12 @@ const SHAPES: Readonly<Record<ShapeName, (random: Random) => Made>> = {
       n + 111,
     );
   },
-  fan: (random) => fanOut(whole(random, 2, 12), random() < 0.5 ? 'chaos.add' : 'chaos.work', 10),
+  fan: (random) => fanOut(random.int(2, 12), random.chance(0.5) ? 'chaos.add' : 'chaos.work', 10),
   wide: () => fanOut(WIDE, 'chaos.add', 0),
   flaky: (random) => {
-    const n = whole(random, 0, 1e6);
+    const n = random.int(0, 1e6);
     return succeeds(
-      [{ type: 'chaos.flaky', name: 'only', retries: 2, input: { n, fails: whole(random, 1, 2) } }],
+      [{ type: 'chaos.flaky', name: 'only', retries: 2, input: { n, fails: random.int(1, 2) } }],
       n,
     );
   },
@@ -169,7 +166,7 @@ const SHAPES: Readonly<Record<ShapeName, (random: Random) => Made>> = {
     expected: { status: 'succeeded', n: 2 },
   }),
   grow: (random) => {
-    const more = whole(random, 1, 4);
+    const more = random.int(1, 4);
     return succeeds(
       [
         { type: 'chaos.grow', name: 'grow', forEach: { items: [0, 1], as: 'at' }, input: { more, n: 1 } },
@@ -179,14 +176,14 @@ const SHAPES: Readonly<Record<ShapeName, (random: Random) => Made>> = {
     );
   },
   slow: (random) => {
-    const n = whole(random, 0, 1e6);
+    const n = random.int(0, 1e6);
     return succeeds(
-      [{ type: 'chaos.slow', name: 'only', input: { n, plus: 3, ms: whole(random, 300, 1500) } }],
+      [{ type: 'chaos.slow', name: 'only', input: { n, plus: 3, ms: random.int(300, 1500) } }],
       n + 3,
     );
   },
   patient: (random) => {
-    const n = whole(random, 0, 1e6);
+    const n = random.int(0, 1e6);
     return succeeds([{ type: 'chaos.work', name: 'only', input: { n, plus: 4, ms: 7000 } }], n + 4);
   },
   cancel: () => ({
