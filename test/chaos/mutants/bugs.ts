@@ -14,6 +14,8 @@ export interface Trouble {
   readonly times?: Partial<Times>;
   /** Workflows a consumer has under way at most. */
   readonly window?: number;
+  readonly agents?: number;
+  readonly consumers?: number;
 }
 
 export interface Bug {
@@ -28,12 +30,17 @@ export interface Bug {
 export const TROUBLES = {
   /** Nothing goes wrong. */
   calm: { faults: [], seconds: 4 },
-  /** Nothing goes wrong, and nobody polls: every job rests on a wake-up. */
+  /**
+   * Nothing goes wrong, and nobody polls. One consumer and one agent, which begins at either coordinator: where it is the
+   * other one, every job rests on a wake-up.
+   */
   unpolled: {
     faults: [],
     seconds: 4,
     times: { pollMs: 600_000 },
     weights: { single: 1, process: 1, fan: 1 },
+    consumers: 1,
+    agents: 1,
   },
   /** Nothing goes wrong; jobs that run for longer than a lease. */
   longJobs: { faults: [], seconds: 6, weights: { patient: 1, single: 1 }, window: 3 },
@@ -123,13 +130,6 @@ export const BUGS: readonly Bug[] = [
     from: 'if (step.needs === 0 && draft.closing === 0) startStep(draft, dependent);',
     to: 'if (draft.closing === 0 && dependent % 2 === 0) startStep(draft, dependent);',
     trouble: 'calm',
-  },
-  {
-    name: 'acknowledged before it is stored',
-    file: 'coordinator/agents/completions.ts',
-    from: '    const item = this.#item(job, said);\n',
-    to: "    const item = this.#item(job, said);\n    done('');\n",
-    trouble: 'crashes',
   },
   {
     name: 'finished results are not sent again in a new session',

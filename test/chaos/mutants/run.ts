@@ -19,7 +19,7 @@ export interface MutantsOptions {
 }
 
 /** Seeds a bug is looked for with, before it counts as missed. */
-const SEEDS = 4;
+const SEEDS = 6;
 /** Time for everything to end once the trouble is over. */
 const SETTLE_MS = 12_000;
 
@@ -81,7 +81,7 @@ async function violationIn(
 ): Promise<string | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'dibs-chaos-'));
   try {
-    const { faults, seconds, weights, times, window } = trouble;
+    const { faults, seconds, ...more } = trouble;
     const { violations } = await runChaos({
       seed,
       seconds,
@@ -90,9 +90,7 @@ async function violationIn(
       settleMs: SETTLE_MS,
       signal,
       ...(root === undefined ? {} : { root }),
-      ...(weights === undefined ? {} : { weights }),
-      ...(times === undefined ? {} : { times }),
-      ...(window === undefined ? {} : { window }),
+      ...more,
     });
     const [first] = violations;
     return first === undefined ? undefined : `${first.rule}: ${first.what.split('\n')[0]}`;

@@ -22,6 +22,7 @@ import type { Times } from '../fleet/times.ts';
 import type { ConsumerLine, RunLine } from '../history/lines.ts';
 import { readDisturbances } from '../history/disturbances.ts';
 import { readLines } from '../history/log.ts';
+import { Places } from '../history/places.ts';
 import { readLeftover, readStored } from '../history/stored.ts';
 import { executorModule } from '../workload/executors.ts';
 import { submissionAt } from '../workload/shapes.ts';
@@ -77,6 +78,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, seconds, folder, say = () => {}, settleMs = SETTLE_MS, weights } = options;
   await mkdir(folder, { recursive: true });
   const times = { ...SCALED_TIMES, ...options.times };
+  let places: Places | undefined;
   const pulse = new Pulse(times.offerMs / 4);
   const fleet = new Fleet({
     folder,
@@ -92,6 +94,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   try {
     await fleet.start();
     pulse.start();
+    const watched = new Places(fleet.redisUrl);
+    places = watched;
+    await watched.start();
     const consumerLogs = addConsumers(fleet, options);
     await Promise.all(fleet.consumers.map((consumer) => consumer.start()));
     say(`seed ${seed}: ${fleet.members().length} processes are up`);
@@ -144,6 +149,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       sweepMs: times.sweepMs,
     };
     violations.push(...check(history, rulesFor(weights)));
+    violations.push(...[...watched.findings].map((what) => ({ rule: 'one place at a time', what })));
+    await watched.stop();
     await fleet.stop();
     violations.push(...fleet.findings.map((what) => ({ rule: 'no process ends by itself', what })));
     const result = summarize(seed, history, violations, faults.counts);
@@ -151,6 +158,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     return result;
   } finally {
     pulse.stop();
+    await places?.stop();
     await fleet.stop();
   }
 }
@@ -188,9 +196,11 @@ function addConsumers(
   return Array.from({ length: consumers }, (_, index) => {
     const name = `consumer-${index + 1}`;
     const log = join(folder, `${name}.jsonl`);
+    // Each begins at another coordinator.
+    const addresses = index % 2 === 0 ? fleet.addresses : fleet.addresses.toReversed();
     fleet.addConsumer(name, [
       program,
-      ...['--seed', String(seed * 10 + index), '--log', log, '--address', fleet.addresses.join(',')],
+      ...['--seed', String(seed * 10 + index), '--log', log, '--address', addresses.join(',')],
       ...['--window', String(window)],
       ...(weights === undefined ? [] : ['--weights', JSON.stringify(weights)]),
     ]);
