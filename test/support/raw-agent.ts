@@ -28,6 +28,8 @@ export type Answer =
   | { readonly fail: string; readonly retryable?: boolean }
   | undefined;
 
+const DEFAULT_SLOTS = 64;
+
 export interface RawAgentOptions {
   readonly address: string;
   readonly id?: string;
@@ -60,10 +62,13 @@ export class RawAgent extends EventEmitter<{
   #seen = 0;
   #held = 0;
   #revision = 0;
+  /** Jobs it takes at a time. */
+  #slots: number;
 
   constructor(options: RawAgentOptions) {
     super();
     this.#options = options;
+    this.#slots = options.credits ?? DEFAULT_SLOTS;
     this.id = options.id ?? `agent_${process.pid}_${Math.floor(performance.now() * 1000)}`;
     this.#client = makeClient(
       agentService,
@@ -108,7 +113,7 @@ export class RawAgent extends EventEmitter<{
         advertisement: {
           executors: options.types.map((type) => ({ type, version: '1', concurrency: 1 })),
           labels: { ...options.labels },
-          slots: options.credits ?? 64,
+          slots: this.#slots,
         },
         protocolRevision: 1,
         ...options.hello,
@@ -120,12 +125,13 @@ export class RawAgent extends EventEmitter<{
     this.#stream.write(message);
   }
 
-  /** States the standing claim. */
-  grant(): void {
+  /** States the standing claim; `slots` = what it takes at a time from now on. */
+  grant(slots = this.#slots): void {
+    this.#slots = slots;
     this.#revision++;
     this.send({
       credits: {
-        total: Math.max(0, (this.#options.credits ?? 64) - this.#held),
+        total: Math.max(0, this.#slots - this.#held),
         byType: {},
         revision: this.#revision,
         offersSeen: this.#seen,

@@ -43,7 +43,7 @@ test('a lapsed job waits for somebody else, and comes back once the agent has sp
     const { steps } = await client.get(first, { includeJobs: true });
     return steps[0]?.jobs[0]?.history[0]?.end === 'offer_lapsed';
   });
-  helper.send({ credits: { total: 8, byType: {}, revision: 100, offersSeen: 0 } });
+  helper.grant(8);
   const second = await submit();
   for (const id of [first, second]) expect(await client.wait(id)).toMatchObject({ status: 'succeeded' });
   expect([silent.offers.length, helper.offers.length]).toEqual([1, 2]);
