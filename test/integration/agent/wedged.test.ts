@@ -16,7 +16,8 @@ async function start(): Promise<{ session: FakeSession; folder: string }> {
   const coordinator = await startCoordinator({
     welcome: (hello) => ({ ...confirmAll(hello), heartbeatIntervalMs: HEARTBEAT_MS }),
   });
-  await startAgentProcess(coordinator, folder);
+  // Jobs side by side, however few cores there are.
+  await startAgentProcess(coordinator, folder, ['--slots', '4']);
   return { session: await coordinator.session(), folder };
 }
 
