@@ -6,8 +6,10 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 
-const SET = "#!lua flags=allow-oom\nreturn redis.call('HSET', KEYS[1], unpack(ARGV))";
-const SET_MISSING = `#!lua flags=allow-oom
+/** Sets the fields in ARGV. */
+export const SET = "#!lua flags=allow-oom\nreturn redis.call('HSET', KEYS[1], unpack(ARGV))";
+/** Sets those of the fields in ARGV that are not there yet. */
+export const SET_MISSING = `#!lua flags=allow-oom
 for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end`;
 
 /** Fields of a hash; at most some hundred. */

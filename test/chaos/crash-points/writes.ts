@@ -12,6 +12,7 @@ import type { ScriptName } from '../../../coordinator/queue/gen/scripts.ts';
 import type { AcceptItem, ClaimAsk, CompleteItem, DecideItem } from '../../../coordinator/queue/items.ts';
 import { SOLO_MARK } from '../../../coordinator/queue/records.ts';
 import { AgentState } from '../../../proto/gen/index.ts';
+import { SET, SET_MISSING } from '../../../coordinator/queue/small-writes.ts';
 import { scriptSource } from '../../../coordinator/queue/scripts.ts';
 import { State, isTerminal } from '../../../sdk/common/states.ts';
 
@@ -83,6 +84,12 @@ const NAMES: ReadonlyMap<string, ScriptName> = new Map(
   [...SOURCES].map(([name, source]) => [hash('sha1', source, 'hex'), name]),
 );
 
+/** Scripts that stand for one plain command. */
+const PLAIN: ReadonlyMap<string, string> = new Map([
+  [hash('sha1', SET, 'hex'), 'HSET'],
+  [hash('sha1', SET_MISSING, 'hex'), 'HSETNX'],
+]);
+
 /** BullMQ's own connection: its commands are one group of points. */
 const CHORES = '{dibs-chores}';
 
@@ -108,6 +115,8 @@ export function writeOf(name: string, given: readonly unknown[]): Write | undefi
   if (args.some((arg) => typeof arg === 'string' && arg.includes(CHORES))) return { kinds: ['chores'] };
   if (command === 'EVALSHA' || command === 'EVAL') {
     const sha = command === 'EVALSHA' ? String(args[0]) : hash('sha1', String(args[0]), 'hex');
+    const plain = PLAIN.get(sha);
+    if (plain !== undefined) return { kinds: [plainKind(plain, args.slice(2))] };
     const script = NAMES.get(sha);
     return script === undefined
       ? { kinds: [`${command} ${sha}`] }
