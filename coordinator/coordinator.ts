@@ -170,6 +170,7 @@ class RunningCoordinator implements Coordinator {
         new Claimer({
           cell,
           store,
+          reads,
           plans,
           claimants: () => fleet.sessions,
           hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),

@@ -11,8 +11,10 @@
  */
 import type { ClaimAsk, ClaimShort, Grant } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
-import { parseJobRef } from '../queue/keys.ts';
+import { WID_LENGTH, parseJobRef } from '../queue/keys.ts';
+import type { Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
+import { patiently } from '../../runtime/redis/patience.ts';
 import type { Plan } from '../workflow/plan.ts';
 import type { PlanCache } from '../workflow/plan-cache.ts';
 import { readHead } from '../workflow/view.ts';
@@ -23,6 +25,9 @@ import type { Credit } from './credit.ts';
 const MAX_PER_ASK = 64;
 /** Jobs asked for in one call. */
 const MAX_PER_CLAIM = 256;
+
+/** How long the plans of claimed jobs are asked for, milliseconds; then their offers lapse. */
+const PLAN_PATIENCE_MS = 5000;
 
 /** An agent as the claim loop sees it. */
 export interface Claimant {
@@ -53,6 +58,7 @@ export interface ClaimedJob {
 export interface ClaimerOptions {
   readonly cell: Cell;
   readonly store: Store;
+  readonly reads: Reads;
   readonly plans: PlanCache;
   readonly claimants: () => readonly Claimant[];
   /** Whether agents other than this one could run a class. */
@@ -175,6 +181,7 @@ export class Claimer {
     const { cell, store } = this.#options;
     for (const { claimant, ask } of asked) claimant.credit.reserve(ask[1]);
     let reply: unknown[];
+    let plans: Map<string, Plan>;
     this.#woken = new Set();
     const number = ++this.#number;
     try {
@@ -184,10 +191,11 @@ export class Claimer {
         true,
         asked.map(({ ask }) => ask),
       );
+      plans = await this.#plansFor(reply);
     } finally {
       for (const { claimant, ask } of asked) claimant.credit.unreserve(ask[1]);
     }
-    const granted = this.#deliver(asked, reply, `${store.origin}.${number}`);
+    const granted = this.#deliver(asked, reply, plans, `${store.origin}.${number}`);
     const [short, left] = reply[0] as ClaimShort;
     const leaves = new Set<string>();
     for (let i = 0; i < left.length; i += 2) leaves.add(`${left[i]} ${left[i + 1]}`);
@@ -219,24 +227,66 @@ export class Claimer {
     else names.add(name);
   }
 
-  /** Gives every grant to its claimant; counts grants per ask and type group. */
-  #deliver(asked: readonly Asked[], reply: readonly unknown[], claimId: string): number[][] {
-    const granted: number[][] = asked.map(() => []);
+  /** Plans of the granted workflows: those that came along, those at hand, and the others from the store. */
+  async #plansFor(reply: readonly unknown[]): Promise<Map<string, Plan>> {
+    const { cell, plans: known, reads } = this.#options;
     const plans = new Map<string, Plan>();
+    const missing: string[] = [];
+    for (let i = 1; i < reply.length; i++) {
+      const [, ref, , , , , , hasHead, hasPlan] = reply[i] as Grant;
+      if (hasHead) i++;
+      const wid = ref.slice(0, WID_LENGTH);
+      const plan = hasPlan ? known.get(wid, reply[++i] as Buffer) : known.find(wid);
+      if (plan !== undefined) plans.set(wid, plan);
+      else if (!plans.has(wid)) missing.push(wid);
+    }
+    if (missing.length === 0) return plans;
+    const found = await patiently(() => reads.plans(cell, missing), { timeoutMs: PLAN_PATIENCE_MS });
+    missing.forEach((wid, index) => {
+      const bytes = found[index];
+      if (bytes !== undefined) plans.set(wid, known.get(wid, bytes));
+    });
+    return plans;
+  }
+
+  /** Gives every grant to its claimant; counts grants per ask and type group. */
+  #deliver(
+    asked: readonly Asked[],
+    reply: readonly unknown[],
+    plans: ReadonlyMap<string, Plan>,
+    claimId: string,
+  ): number[][] {
+    const granted: number[][] = asked.map(() => []);
     for (let i = 1; i < reply.length;) {
       const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
+      if (hasPlan) i++;
       const { wid, step, ordinal } = parseJobRef(ref);
-      if (hasPlan) plans.set(wid, this.#options.plans.get(wid, reply[i++] as Buffer));
-      const plan = plans.get(wid) as Plan;
+      const plan = plans.get(wid);
+      // It is gone: so will be its offer.
+      if (plan === undefined) continue;
       const { claimant, ask } = asked[index] as Asked;
-      const type = plan.steps[step]?.type ?? '';
-      const position = ask[2].indexOf(plan.steps[step]?.queue ?? '');
+      const planned = plan.steps[step];
+      const type = planned?.type ?? '';
+      const position = ask[2].indexOf(planned?.queue ?? '');
       const group = ask[3][position] ?? 1;
       const counts = granted[index] as number[];
       counts[group] = (counts[group] ?? 0) + 1;
       claimant.credit.offered(type);
-      claimant.take({ ref, wid, step, ordinal, token, attempt, cost, input, slot, view, plan, claimId });
+      claimant.take({
+        ref,
+        wid,
+        step,
+        ordinal,
+        token,
+        attempt,
+        cost: cost < 0 ? (planned?.cost ?? 1) : cost,
+        input,
+        slot,
+        view,
+        plan,
+        claimId,
+      });
       this.#options.onTouched(wid);
     }
     return granted;

@@ -63,6 +63,9 @@ export function parseJobId(id: string): (JobRef & { readonly ref: string }) | un
   return { wid: match[1] as string, step: Number(match[2]), ordinal: Number(match[3]), ref: id.slice(4) };
 }
 
+/** Characters of a local id. */
+export const WID_LENGTH = 26;
+
 export function jobRef(wid: string, step: number, ordinal: number): string {
   return `${wid}-${step}-${ordinal}`;
 }
@@ -77,6 +80,12 @@ export function parseJobRef(ref: string): JobRef {
   };
 }
 
+/** The job a queue entry stands for: an entry of a solo record names its workflow alone. */
+export function refOfMember(member: string): string {
+  const ref = member.slice(11);
+  return ref.length === WID_LENGTH ? jobRef(ref, 0, 0) : ref;
+}
+
 /** Cell a local id lies in. */
 export function cellIndexOf(wid: string): number {
   return Number.parseInt(wid.slice(0, 2), 36);
@@ -85,7 +94,7 @@ export function cellIndexOf(wid: string): number {
 export const keys = {
   /** Hash: counters and facts about the cell itself. */
   meta: (cell: Cell) => `${cell.prefix}m`,
-  /** Hash of packed records: head `<wid>`, plan `<wid>p`, step chunk `<wid>s<k>`, job `<wid>-<step>-<n>`. */
+  /** Hash of packed records: head `<wid>`, claim of a solo record `<wid>h`, plan `<wid>p`, step chunk `<wid>s<k>`, job `<wid>-<step>-<n>`. */
   bucket: (cell: Cell, wid: string) => `${cell.prefix}w:${wid.slice(2, 2 + BUCKET_DIGITS)}`,
   /** List: event entries of a workflow that outgrew its head. */
   events: (cell: Cell, wid: string) => `${cell.prefix}e:${wid}`,

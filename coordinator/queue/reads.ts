@@ -6,7 +6,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { jobRef, keys } from './keys.ts';
 import type { Cell } from './keys.ts';
 import { readJobRecord } from './records.ts';
-import { isSolo, soloJob } from './solo.ts';
+import { isSolo, soloJob, withHold } from './solo.ts';
 
 /** Fields read with one HMGET. */
 const PAGE = 512;
@@ -44,6 +44,11 @@ function readJob(bytes: Buffer): JobRecord {
   return { ...job, queue: job.class };
 }
 
+/** A head with what stands beside it. */
+function whole(head: Buffer, hold: Buffer | null | undefined): Buffer {
+  return hold !== null && hold !== undefined && isSolo(head) ? withHold(head, hold) : head;
+}
+
 export class Reads {
   readonly #redis: Redis | Cluster;
 
@@ -53,14 +58,20 @@ export class Reads {
 
   /** Head (its bytes, for `readHead`) and plan; undefined when there is no such workflow. */
   async headAndPlan(cell: Cell, wid: string): Promise<{ head: Buffer; plan: Buffer } | undefined> {
-    const [head, plan] = await this.fields(cell, wid, [wid, `${wid}p`]);
+    const [head, hold, plan] = await this.fields(cell, wid, [wid, `${wid}h`, `${wid}p`]);
     if (head === null || head === undefined || plan === null || plan === undefined) return undefined;
-    return { head, plan };
+    return { head: whole(head, hold), plan };
   }
 
   async head(cell: Cell, wid: string): Promise<Buffer | undefined> {
-    const [head] = await this.fields(cell, wid, [wid]);
-    return head ?? undefined;
+    const [head, hold] = await this.fields(cell, wid, [wid, `${wid}h`]);
+    return head === null || head === undefined ? undefined : whole(head, hold);
+  }
+
+  /** Plans of workflows, in the order asked; undefined where there is none. */
+  async plans(cell: Cell, wids: readonly string[]): Promise<(Buffer | undefined)[]> {
+    const found = await Promise.all(wids.map((wid) => this.fields(cell, wid, [`${wid}p`])));
+    return found.map(([plan]) => plan ?? undefined);
   }
 
   /** Step chunks by number, as bytes for `addChunk`. */
@@ -88,12 +99,12 @@ export class Reads {
     const names: string[] = [];
     for (let ordinal = from; ordinal < to; ordinal++) names.push(jobRef(wid, step, ordinal));
     // The first job may stand in a solo record.
-    if (step === 0 && from === 0) names.push(wid);
+    const first = step === 0 && from === 0 && names.length > 0;
+    if (first) names.push(wid, `${wid}h`);
     const values = await this.fields(cell, wid, names);
-    const head = names.at(-1) === wid ? values.pop() : null;
+    const [head = null, hold] = first ? values.splice(-2) : [];
     const found = values.map((value) => (value === null ? undefined : readJob(value)));
-    if (head !== null && head !== undefined && isSolo(head) && found.length > 0)
-      found[0] = soloJob(head, wid);
+    if (head !== null && isSolo(head)) found[0] = soloJob(whole(head, hold), wid);
     return found;
   }
 

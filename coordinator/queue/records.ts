@@ -105,7 +105,8 @@ export const JOB_FIELDS = [
 
 /**
  * A workflow of one step with one job, in one record, for as long as it takes the plain way: created, claimed, succeeded.
- * Whatever else happens turns it into head, step and job records first (`expand` in lua/lib/cell.lua, solo.ts).
+ * While it is claimed the claim stands beside it (HOLD_FIELDS) and the record still says `unassigned`: a claim then neither
+ * reads nor writes it. Whatever else happens turns it into head, step and job records first (`expand` in lua/lib/cell.lua, solo.ts).
  */
 export const SOLO_FIELDS = [
   ['mark', 'B'], // 255: no head begins so
@@ -130,6 +131,14 @@ export const SOLO_FIELDS = [
   ['requestId', 'Hs'],
   ['class', 'Hs'],
   ['output', 'I4s'],
+] as const satisfies Fields;
+
+/** The live claim of a solo record's job. */
+export const HOLD_FIELDS = [
+  ['claimedAt', 'I6'], // ms
+  ['token', 'Bs'],
+  ['claimed', 'Bs'], // tag of the commit
+  ['agent', 'Hs'],
 ] as const satisfies Fields;
 
 /** First byte of a solo record. */
@@ -195,6 +204,7 @@ type Numbers<F extends Fields> = { [K in Exclude<NameOf<F>, TextNames<F>>]: numb
 export type HeadRecord = Numbers<typeof HEAD_FIELDS> & Text<typeof HEAD_FIELDS, 'dirty'> & Raws<'dirty'>;
 export type StepRecord = Numbers<typeof STEP_FIELDS> & Text<typeof STEP_FIELDS, 'notes'> & Raws<'notes'>;
 export type SoloRecord = Numbers<typeof SOLO_FIELDS> & Text<typeof SOLO_FIELDS, never>;
+export type HoldRecord = Numbers<typeof HOLD_FIELDS> & Text<typeof HOLD_FIELDS, never>;
 export type JobFields = Numbers<typeof JOB_FIELDS> & Text<typeof JOB_FIELDS, 'history'> & Raws<'history'>;
 
 // The fields in the order of the lists above; a test holds both together.
@@ -319,6 +329,16 @@ export function readSoloRecord(bytes: Buffer): SoloRecord {
   };
 }
 
+export function readHoldRecord(bytes: Buffer): HoldRecord {
+  const from = new Cursor(bytes, 0);
+  return {
+    claimedAt: from.u48(),
+    token: from.text(from.u8()),
+    claimed: from.text(from.u8()),
+    agent: from.text(from.u16()),
+  };
+}
+
 /** Where the event entries of a stored head begin. */
 export function logOffset(bytes: Buffer): number {
   const { head, end } = readHeadRecord(bytes);
@@ -343,6 +363,7 @@ export function luaConstants(): ReadonlyMap<string, number> {
   positions('S', STEP_FIELDS);
   positions('J', JOB_FIELDS);
   positions('Q', SOLO_FIELDS);
+  positions('K', HOLD_FIELDS);
   constants.set('SOLO_MARK', SOLO_MARK);
   for (const [name, state] of Object.entries(State)) constants.set(`ST.${name}`, state);
   EVENT_TYPES.forEach((name, code) => constants.set(`EV['${name}']`, code));
@@ -354,7 +375,8 @@ export function luaConstants(): ReadonlyMap<string, number> {
   return constants;
 }
 
-function sizeOfNumbers(fields: Fields): number {
+/** Bytes of a record before its texts. */
+export function sizeOfNumbers(fields: Fields): number {
   return fields.reduce((sum, [, form]) => (form.endsWith('s') ? sum : sum + SIZES[form]), 0);
 }
 
@@ -366,6 +388,7 @@ export function recordsPrelude(): string {
     ...codec('step', STEP_FIELDS),
     ...codec('job', JOB_FIELDS),
     ...codec('solo', SOLO_FIELDS),
+    ...codec('hold', HOLD_FIELDS),
   ].join('\n');
 }
 

@@ -50,7 +50,7 @@ export function linkSource(
  */
 function withConstants(source: string): string {
   return source.replaceAll(
-    /\b(?:(?:H|S|J|Q|ST)\.\w+|EV\['[^']*'\]|STEPS_PER_CHUNK|STEP_FRONT|SOLO_MARK|INLINE_EVENT_BYTES|BAND_SHIFT)/g,
+    /\b(?:(?:H|S|J|Q|K|ST)\.\w+|EV\['[^']*'\]|STEPS_PER_CHUNK|STEP_FRONT|SOLO_MARK|INLINE_EVENT_BYTES|BAND_SHIFT)/g,
     (name) => {
       const value = constants.get(name);
       if (value === undefined) throw new Error(`No constant ${name} in records.ts.`);

@@ -6,11 +6,42 @@
 import { State } from '../../sdk/common/states.ts';
 import type { WorkflowView } from '../workflow/view.ts';
 import type { JobRecord } from './reads.ts';
-import { SOLO_MARK, readSoloRecord } from './records.ts';
+import { SOLO_FIELDS, SOLO_MARK, readHoldRecord, readSoloRecord, sizeOfNumbers } from './records.ts';
 import type { SoloRecord } from './records.ts';
 
 export function isSolo(bytes: Buffer): boolean {
   return bytes[0] === SOLO_MARK;
+}
+
+/** Where the texts of a solo record begin: the token first. */
+const TEXTS_AT = sizeOfNumbers(SOLO_FIELDS);
+/** Where the time of its claim stands. */
+const CLAIMED_AT = 9;
+
+/** A solo record with the claim that stands beside it. */
+export function withHold(bytes: Buffer, hold: Buffer): Buffer {
+  const { claimedAt, token, claimed, agent } = readHoldRecord(hold);
+  const front = Buffer.from(bytes.subarray(0, TEXTS_AT));
+  front[1] = State.scheduled;
+  front.writeUIntBE(claimedAt, CLAIMED_AT, 6);
+  // Of a record without a claim the texts token, claimed, ended and agent are empty.
+  const createdEnd = TEXTS_AT + 2 + (bytes[TEXTS_AT + 1] as number);
+  return Buffer.concat([
+    front,
+    text(token, 1),
+    bytes.subarray(TEXTS_AT + 1, createdEnd),
+    text(claimed, 1),
+    text('', 1),
+    text(agent, 2),
+    bytes.subarray(createdEnd + 4),
+  ]);
+}
+
+function text(value: string, lengthBytes: number): Buffer {
+  const bytes = Buffer.from(value);
+  const length = Buffer.alloc(lengthBytes);
+  length.writeUIntBE(bytes.length, 0, lengthBytes);
+  return Buffer.concat([length, bytes]);
 }
 
 /** Events in the log of a solo record that has ended. */
@@ -76,7 +107,8 @@ export function soloJob(bytes: Buffer, wid: string): JobRecord {
     slot: 0,
     queue: solo.class,
     band: solo.band,
-    member: `${solo.place.toString(16).padStart(10, '0')}:${wid}-0-0`,
+    // Its entry names the workflow alone; back in its queue it is no solo record any more.
+    member: `${solo.place.toString(16).padStart(10, '0')}:${wid}${solo.state === State.unassigned ? '' : '-0-0'}`,
     cost: solo.cost,
     agent: solo.agent,
     hold: solo.state === State.scheduled ? 1 : 0,

@@ -21,9 +21,10 @@ local function grant(ask, rec)
   parts[#parts + 1] = {ask, rec, view, plan}
 end
 
--- A solo record's job travels without a view: there is nothing to decide ahead.
-local function grant_solo(ask, solo)
-  parts[#parts + 1] = {ask, false, false, true, solo}
+-- A solo record's job travels without a view, for there is nothing to decide ahead, and without its plan: most coordinators
+-- know it, and the others read it.
+local function grant_solo(ask, wid, token)
+  parts[#parts + 1] = {ask, false, false, false, wid, token}
 end
 
 local last = call('HGET', P .. 'k', origin)
@@ -36,7 +37,7 @@ if last then
       prefetch({kept[i + 1]}, true)
       local solo = solos[wid]
       if solo and solo.q[Q.state] == ST.scheduled and solo.q[Q.token] == kept[i + 2] then
-        grant_solo(kept[i], solo)
+        grant_solo(kept[i], wid, solo.q[Q.token])
       else
         local rec = load_job(kept[i + 1], true)
         if held(rec, kept[i + 2]) == 'ok' then grant(kept[i], rec) end
@@ -153,7 +154,9 @@ local granted = 0
 local function fetch_ahead(p)
   local refs = {}
   local last_one = p.i - 3 + 2 * math.min(wanted - granted, candidates > 1 and 8 or 256)
-  for k = p.i - 2, math.min(p.size, last_one), 2 do refs[#refs + 1] = sub(p.list[k], 12) end
+  for k = p.i - 2, math.min(p.size, last_one), 2 do
+    if not is_solo_member(p.list[k]) then refs[#refs + 1] = sub(p.list[k], 12) end
+  end
   prefetch(refs, true)
 end
 
@@ -195,23 +198,20 @@ while open > 0 do
             p.i = p.i + 2
           end
           local ref = sub(member, 12)
-          local wid = sub(ref, 1, 26)
-          if jobs[ref] == nil and not solos[wid] then fetch_ahead(p) end
-          local solo = solos[wid]
-          local rec = not solo and load_job(ref, true)
-          local j = rec and rec.j
-          if solo and solo.q[Q.state] == ST.unassigned and tonumber(sub(member, 1, 10), 16) == solo.q[Q.place] then
+          local solo = is_solo_member(member)
+          local rec, j
+          if not solo then
+            if jobs[ref] == nil then fetch_ahead(p) end
+            rec = load_job(ref, true)
+            j = rec and rec.j
+          end
+          if solo then
             p.taken[#p.taken + 1] = member
             take_clock(p, score)
-            local q = solo.q
-            q[Q.state] = ST.scheduled
-            q[Q.token] = next_token()
-            q[Q.agent] = ask[1]
-            q[Q.claimedAt] = now
-            q[Q.claimed] = tag
-            touch_solo(solo)
-            zadd(OFFERS, now + offer_ms, ref)
-            grant_solo(a - 1, solo)
+            local token = next_token()
+            hold_solo(ref, token, ask[1], tag)
+            zadd(OFFERS, now + offer_ms, ref .. '-0-0')
+            grant_solo(a - 1, ref, token)
             left[a] = left[a] - 1
             granted = granted + 1
             limits[a][group] = limits[a][group] - 1
@@ -282,7 +282,7 @@ if #parts > 0 and #asks > 0 then
   local kept = {}
   for i = 1, #parts do
     local g = parts[i]
-    if g[5] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[5].wid .. '-0-0', g[5].q[Q.token]
+    if g[5] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[5] .. '-0-0', g[6]
     else kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[2].ref, g[2].j[J.token] end
   end
   call('HSET', P .. 'k', origin, pack({claim_no, kept}))
@@ -293,9 +293,7 @@ for i = 1, #parts do
   -- \153: an array of nine. Plans go as bytes: whoever knows a plan need not read it.
   local plan
   if g[5] then
-    local q = g[5].q
-    out[#out + 1] = '\153' .. pack(g[1], g[5].wid .. '-0-0', q[Q.token], 1, q[Q.cost], '', 0, false, true)
-    plan = g[5].plan
+    out[#out + 1] = '\153' .. pack(g[1], g[5] .. '-0-0', g[6], 1, -1, '', 0, false, false)
   else
     local rec = g[2]
     local j, w = rec.j, rec.w

@@ -8,29 +8,27 @@
 -- idempotent: yes
 -- use: cell
 local wid = A[1]
-local raw = call('HGET', bucket(wid), wid)
-local w = work_of(wid, raw, nil)
+local r = call('HMGET', bucket(wid), wid, wid .. 'h')
+local w = work_of(wid, r[1], r[2], nil)
 local solo = solos[wid]
 local function joined(watch)
   if A[4] == '' or watch == A[4] or watch == '*' then return watch end
   return watch == '' and A[4] or '*'
 end
 if solo then
-  local q = solo.q
-  local watch = joined(q[Q.watch])
-  if watch ~= q[Q.watch] then
-    q[Q.watch] = watch
-    call('HSET', bucket(wid), wid, pack_solo(q))
-  end
+  -- A claim does not read a waiting solo record, so it could not tell its watchers.
+  local waits = A[4] ~= '' and solo.q[Q.state] == ST.unassigned
   w = expand(wid)
+  if waits then touch(w) end
 end
 if not w then return pack({-1, 0}) end
 local h = w.h
 local watch = joined(h[H.watch])
-if watch ~= h[H.watch] then
+if watch ~= h[H.watch] and not (solo and h[H.state] == ST.succeeded) then
   h[H.watch] = watch
-  call('HSET', bucket(wid), wid, head_bytes(w))
+  if solo then touch(w) else call('HSET', bucket(wid), wid, head_bytes(w)) end
 end
+if solo then flush('', A[4]) end
 local list = h[H.listed] > A[2] and call('LRANGE', P .. 'e:' .. w.wid, A[2], A[2] + A[3] - 1) or {}
 local more = A[2] + #list < h[H.listed]
 local head = head_bytes(w)

@@ -49,6 +49,8 @@ async function orphans(redis: Redis, cell: Cell, known: ReadonlySet<string>): Pr
   for (const bucket of of('w')) {
     for (const field of await redis.hkeys(bucket))
       if (!known.has(field.slice(0, WID))) found.push(`nobody knows the record ${field}`);
+    for (const field of await redis.hkeys(bucket))
+      if (field.length === WID + 1 && field.endsWith('h')) found.push(`a claim is left: ${field}`);
   }
   for (const key of of('e')) if (!known.has(key.slice(-WID))) found.push(`nobody knows the events ${key}`);
   const created: string[] = [];

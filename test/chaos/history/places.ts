@@ -20,6 +20,8 @@ for k = 2, #KEYS do
   local place = k == 2 and 'offered' or k == 3 and 'leased' or 'queued'
   for _, member in ipairs(redis.call('ZRANGE', KEYS[k], 0, -1)) do
     local ref = place == 'queued' and string.sub(member, 12) or member
+    -- The entry of a solo record names its workflow alone.
+    if #ref == 26 then ref = ref .. '-0-0' end
     if at[ref] then twice[#twice + 1] = at[ref] .. '+' .. place .. ' job_' .. ref end
     at[ref] = place
   end

@@ -112,8 +112,20 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ['a plain success is not fenced', " and it[2] ~= '' and q[Q.token] == it[2]", ''],
   [
     'a record taken apart is written by half',
-    'if rec.dirty or rec.w.dirty then touch(rec.w) move(rec) end',
+    '      touch(rec.w)\n      move(rec)\n      if rec.held',
+    '      if rec.held',
+  ],
+  ['a record taken apart keeps the claim beside it', 'if rec.held then drop_hold(rec.w.wid) end', ''],
+  ['a plain success keeps the claim beside it', 'if solo.held then drop_hold(solo.wid) end', ''],
+  [
+    'a record taken apart keeps the entry that is not read',
+    "zrem(P .. 'q:' .. j[J.class], sub(j[J.member], 1, -5))",
     '',
+  ],
+  [
+    'a record taken apart leaves its queue',
+    "then zadd(P .. 'q:' .. j[J.class], j[J.score], j[J.member]) end",
+    'then end',
   ],
   [
     'a plain success keeps its offer',

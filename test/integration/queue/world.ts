@@ -22,8 +22,9 @@ import type {
   StallNotes,
   SubmitReply,
 } from '../../../coordinator/queue/items.ts';
-import { keys, makeCell, workflowKey } from '../../../coordinator/queue/keys.ts';
+import { keys, makeCell, refOfMember, workflowKey } from '../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../coordinator/queue/keys.ts';
+import { Reads } from '../../../coordinator/queue/reads.ts';
 import { STEPS_PER_CHUNK, logOffset, readJobRecord } from '../../../coordinator/queue/records.ts';
 import type { JobFields } from '../../../coordinator/queue/records.ts';
 import { cellTag } from '../../../coordinator/queue/slots.ts';
@@ -247,8 +248,8 @@ export class World {
   }
 
   async head(wid: string): Promise<WorkflowView> {
-    const bytes = await this.redis.hgetBuffer(keys.bucket(this.cell, wid), wid);
-    if (bytes === null) throw new Error(`no workflow ${wid}`);
+    const bytes = await new Reads(this.redis).head(this.cell, wid);
+    if (bytes === undefined) throw new Error(`no workflow ${wid}`);
     return readHead(bytes);
   }
 
@@ -272,7 +273,7 @@ export class World {
 
   /** Refs in the order of the queue. */
   async queue(name: string): Promise<string[]> {
-    return (await this.zset(keys.queue(this.cell, name))).map((member) => member.slice(11));
+    return (await this.zset(keys.queue(this.cell, name))).map(refOfMember);
   }
 
   /** Puts an entry of a zset into the past. */

@@ -21,7 +21,7 @@ local works = {}   -- wid -> workflow, false when there is none
 local touched = {} -- list of works to write
 local jobs = {}    -- ref -> {ref, w = workflow, s = step index, n = ordinal, j = record}, false when there is none
 local moved = {}   -- list of jobs to write
-local solos = {}   -- wid -> {wid, q = solo record, plan, dirty}: one step, one job, on the plain way (records.ts)
+local solos = {}   -- wid -> {wid, q = solo record, plan, dirty, held}: one step, one job, on the plain way (records.ts)
 local expanded = {} -- jobs that were solo records when this call began
 local zadds, zrems, zadd_keys, zrem_keys = {}, {}, {}, {}
 
@@ -55,7 +55,11 @@ local function ref_of(wid, s, n)
   return wid .. '-' .. s .. '-' .. n
 end
 
-local function member_of_solo(wid, place) return string.format('%010x', place) .. ':' .. wid .. '-0-0' end
+-- Queue entries of solo records name the workflow alone: such an entry is that of a job nothing has happened to yet, and a
+-- claim need not read it.
+local function member_of_solo(wid, place) return string.format('%010x', place) .. ':' .. wid end
+
+local function is_solo_member(member) return #member == 37 end
 
 local function solo_event(code, s, n, state, agent)
   if agent then return char(149, code, s % 256, n % 256, state) .. pack(agent) end
@@ -96,21 +100,27 @@ local function expand(wid)
   local claimed = state >= ST.scheduled
   local j = {state, state == ST.scheduled and 1 or 0, q[Q.band], 0, claimed and 1 or 0, 0, 1, 0, -1, 0, q[Q.createdAt],
     q[Q.claimedAt], q[Q.startedAt], q[Q.completedAt], q[Q.runMs], q[Q.score], q[Q.cost], over and 1 or -1, q[Q.token], q[Q.agent], q[Q.class],
-    member_of_solo(wid, q[Q.place]), '', q[Q.output], '', '', '', '', ''}
-  local rec = {ref = wid .. '-0-0', w = w, s = 0, n = 0, j = j, dirty = false}
+    member_of_solo(wid, q[Q.place]) .. '-0-0', '', q[Q.output], '', '', '', '', ''}
+  local rec = {ref = wid .. '-0-0', w = w, s = 0, n = 0, j = j, dirty = false, entry = not claimed, held = solo.held}
   jobs[rec.ref] = rec
   expanded[#expanded + 1] = rec
   solos[wid] = nil
   return w
 end
 
--- A workflow that was read; nil while it stays a solo record.
-local function work_of(wid, raw, plan)
+-- A workflow that was read, and the claim beside it; nil while it stays a solo record.
+local function work_of(wid, raw, hold, plan)
   local w = works[wid]
   if w == nil and not solos[wid] then
     if not raw then works[wid] = false return false end
     if string.byte(raw) == SOLO_MARK then
-      solos[wid] = {wid = wid, q = unpack_solo(raw), plan = plan, dirty = false}
+      local q = unpack_solo(raw)
+      if hold and q[Q.state] == ST.unassigned then
+        local k = unpack_hold(hold)
+        q[Q.state], q[Q.claimedAt], q[Q.token], q[Q.claimed], q[Q.agent] = ST.scheduled, k[K.claimedAt], k[K.token],
+          k[K.claimed], k[K.agent]
+      end
+      solos[wid] = {wid = wid, q = q, plan = plan, dirty = false, held = hold}
       return nil
     end
     local h = unpack_head(raw)
@@ -126,7 +136,10 @@ end
 local function load_work(wid)
   local w = works[wid]
   if w ~= nil then return w end
-  if not solos[wid] then w = work_of(wid, call('HGET', bucket(wid), wid), nil) end
+  if not solos[wid] then
+    local r = call('HMGET', bucket(wid), wid, wid .. 'h')
+    w = work_of(wid, r[1], r[2], nil)
+  end
   if solos[wid] then return expand(wid) end
   return w
 end
@@ -152,8 +165,9 @@ local function load_job(ref, want_plan)
   local w = works[wid]
   if w == nil or (want_plan and w and not w.plan) then
     local r
-    if want_plan then r = call('HMGET', bucket(wid), ref, wid, wid .. 'p') else r = call('HMGET', bucket(wid), ref, wid) end
-    if w == nil then w = work_of(wid, r[2], r[3]) else w.plan = r[3] end
+    if want_plan then r = call('HMGET', bucket(wid), ref, wid, wid .. 'h', wid .. 'p')
+    else r = call('HMGET', bucket(wid), ref, wid, wid .. 'h') end
+    if w == nil then w = work_of(wid, r[2], r[3], r[4]) else w.plan = r[4] end
     if solos[wid] then
       w = expand(wid)
       rec = jobs[ref]
@@ -182,6 +196,8 @@ local function prefetch(refs, want_plan)
       if works[wid] == nil and not solos[wid] and not asked_works[wid] then
         asked_works[wid] = true
         list[size + 2] = wid
+        -- Only a first job may be a solo record's.
+        if sub(ref, 27) == '-0-0' then size = size + 1 list[size + 2] = wid .. 'h' end
         if want_plan then list[size + 3] = wid .. 'p' end
       end
     end
@@ -196,8 +212,10 @@ local function prefetch(refs, want_plan)
       local wid, s, n = split_ref(ref)
       k = k + 1
       if k <= size and #list[k] == 26 then
-        work_of(list[k], found[k], want_plan and found[k + 1] or nil)
-        k = k + (want_plan and 2 or 1)
+        local first = sub(ref, 27) == '-0-0'
+        local behind = first and k + 1 or k
+        work_of(list[k], found[k], first and found[behind], want_plan and found[behind + 1] or nil)
+        k = behind + (want_plan and 2 or 1)
       end
       local w = wid and works[wid]
       if w then job_of(ref, w, s, n, raw) elseif w == false then jobs[ref] = false end
@@ -357,16 +375,53 @@ local function list_header(size)
 end
 
 local soloed = {} -- list of solo records to write
+local hdels = {}  -- bucket -> fields to take away
+local held_solos = {} -- bucket -> claims to write: field, value
 
 local function touch_solo(solo)
   if not solo.dirty then solo.dirty = true soloed[#soloed + 1] = solo end
 end
 
+local function hold_solo(wid, token, agent, tag)
+  local key = bucket(wid)
+  local list = held_solos[key]
+  if not list then list = {} held_solos[key] = list end
+  local size = #list
+  list[size + 1] = wid .. 'h'
+  list[size + 2] = pack_hold({now, token, tag, agent})
+end
+
+-- The record says all there is: the claim beside it goes.
+local function drop_hold(wid)
+  local key = bucket(wid)
+  local list = hdels[key]
+  if not list then list = {} hdels[key] = list end
+  list[#list + 1] = wid .. 'h'
+end
+
 -- Writes what the call touched. `tag` names the commit in cursors, `origin` the coordinator that called.
 local function flush(tag, origin)
+  -- One record becomes two: both are written, or neither.
+  for i = 1, #expanded do
+    local rec = expanded[i]
+    if rec.dirty or rec.w.dirty then
+      local j = rec.j
+      touch(rec.w)
+      move(rec)
+      if rec.held then drop_hold(rec.w.wid) end
+      if rec.entry then
+        zrem(P .. 'q:' .. j[J.class], sub(j[J.member], 1, -5))
+        if j[J.state] == ST.unassigned and j[J.hold] == 0 then zadd(P .. 'q:' .. j[J.class], j[J.score], j[J.member]) end
+      end
+    end
+  end
   for i = 1, #zrem_keys do bulk('ZREM', zrem_keys[i], zrems[zrem_keys[i]]) end
   for i = 1, #zadd_keys do bulk('ZADD', zadd_keys[i], zadds[zadd_keys[i]]) end
   local writes, order = {}, {}
+  for key, list in pairs(held_solos) do
+    writes[key] = list
+    order[#order + 1] = key
+  end
   local stamp = pack(now, tag)
   for i = 1, #soloed do
     local solo = soloed[i]
@@ -376,17 +431,13 @@ local function flush(tag, origin)
     local size = #list
     list[size + 1] = solo.wid
     list[size + 2] = pack_solo(solo.q)
+    if solo.held then drop_hold(solo.wid) end
     if solo.new_plan then
       list[size + 3] = solo.wid .. 'p'
       list[size + 4] = solo.new_plan
     end
     local watch = solo.q[Q.watch]
     if watch ~= '' and watch ~= origin then bus_any = true bus_works[#bus_works + 1] = solo.wid end
-  end
-  -- One record becomes two: both are written, or neither.
-  for i = 1, #expanded do
-    local rec = expanded[i]
-    if rec.dirty or rec.w.dirty then touch(rec.w) move(rec) end
   end
   for i = 1, #moved do
     local rec = moved[i]
@@ -429,6 +480,7 @@ local function flush(tag, origin)
     end
   end
   for i = 1, #order do bulk('HSET', order[i], writes[order[i]]) end
+  for key, list in pairs(hdels) do bulk('HDEL', key, list) end
   if bus_any or #told > 0 then
     call('SPUBLISH', P .. 'bus', cjson.encode({origin, bus_works, bus_wakes, told, bus_classes}))
   end

@@ -357,8 +357,9 @@ export class Model {
   }
 
   #grant(ask: number, job: ModelJob): Partial<Claimed['grants'][0]> {
-    const { ref, token, attempt, cost, input, slot } = job;
-    return { ask, ref, token, attempt, cost, input, slot };
+    const { ref, token, attempt, input, slot } = job;
+    // That of a solo record stands in its plan.
+    return { ask, ref, token, attempt, cost: job.work.solo ? -1 : job.cost, input, slot };
   }
 
   // ── facts ──

@@ -3,9 +3,9 @@
  */
 import { expect } from 'vitest';
 import { claimsOf } from '../../../../coordinator/queue/history.ts';
-import { keys } from '../../../../coordinator/queue/keys.ts';
-import { readSoloRecord } from '../../../../coordinator/queue/records.ts';
-import { isSolo, soloJob } from '../../../../coordinator/queue/solo.ts';
+import { keys, refOfMember } from '../../../../coordinator/queue/keys.ts';
+import { SOLO_MARK, readSoloRecord } from '../../../../coordinator/queue/records.ts';
+import { isSolo, soloJob, withHold } from '../../../../coordinator/queue/solo.ts';
 import type { Cell } from '../../../../coordinator/queue/keys.ts';
 import { readHead } from '../../../../coordinator/workflow/view.ts';
 import { EventCode, isTerminalEvent } from '../../../../sdk/common/events.ts';
@@ -44,7 +44,14 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
     const name = key.slice(cell.prefix.length);
     if (name.startsWith('w:')) {
       for (const [field, value] of content) {
-        const bytes = Buffer.from(value, 'latin1');
+        let bytes: Buffer = Buffer.from(value, 'latin1');
+        const hold = content.get(`${field}h`);
+        if (hold !== undefined)
+          expect(readSoloRecord(bytes), 'a claim beside it').toMatchObject({
+            mark: SOLO_MARK,
+            state: State.unassigned,
+          });
+        if (hold !== undefined) bytes = withHold(bytes, Buffer.from(hold, 'latin1'));
         if (/^[0-9a-z]{26}$/.test(field)) {
           works[field] = workOf(bytes, isSolo(bytes) ? soloLog(bytes) : logIn(dump, cell, field));
           if (isSolo(bytes)) jobs[`${field}-0-0`] = soloJobOf(bytes, field);
@@ -52,7 +59,7 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
         if (field.includes('-')) jobs[field] = jobOf(bytes);
       }
     } else if (name.startsWith('q:') || name.startsWith('p:')) {
-      queues[name] = ordered([...content].map(([member, score]) => [member, Number(score)] as const));
+      queues[name] = ordered([...content].map(([member, score]) => [whole(member), Number(score)] as const));
     }
   }
   const members = (key: string): string[] => [...(dump.get(key)?.keys() ?? [])].sort();
@@ -68,6 +75,11 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
     fence: Number(meta?.get('fence') ?? 0),
     wasted: Number(meta?.get('wasted') ?? 0),
   };
+}
+
+/** An entry as the model has it: with its job's ref. */
+function whole(member: string): string {
+  return `${member.slice(0, 11)}${refOfMember(member)}`;
 }
 
 function workOf(bytes: Buffer, log: readonly SaidEvent[]): Fields {
@@ -167,6 +179,7 @@ function soloJobOf(bytes: Buffer, wid: string): Fields {
   expect(completedAt > 0).toBe(isTerminal(rest.state));
   return {
     ...rest,
+    member: whole(rest.member),
     score,
     token,
     runMs,
