@@ -117,6 +117,10 @@ export function timeProblems(times: CoordinatorTimes): string[] {
     `${said('sweepSlackMs')} must be at least a quarter of ${said('sweepMs')}: ordinary delays would count as outages, and no job as stalled.`,
   );
   demand(
+    times.sweepMs + times.sweepSlackMs + times.heartbeatMs <= times.leaseMs,
+    `${said('sweepMs')}, ${said('sweepSlackMs')} and ${said('heartbeatMs')} together must not be longer than ${said('leaseMs')}: an outage of that length would not be seen as one, and would stall jobs that run well.`,
+  );
+  demand(
     times.retryBackoffMs <= times.retryBackoffMaxMs,
     `${said('retryBackoffMs')} must not be longer than ${said('retryBackoffMaxMs')}.`,
   );

@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import pidusage from 'pidusage';
 import type { JobHost } from '../jobs/contract.ts';
-import { groupFollowers } from '../jobs/process-group.ts';
+import { followersOf } from '../jobs/process-group.ts';
 
 /** Fields as in `dibs.v1.ProcessUsage`. */
 export interface ProcessUsage {
@@ -22,11 +22,13 @@ export interface ProcessUsage {
 type Usage = Pick<ProcessUsage, 'cpu' | 'memoryBytes' | 'swapBytes'>;
 
 export async function processUsage(processes: ReturnType<JobHost['processes']>): Promise<ProcessUsage[]> {
+  const busy = processes.filter(({ jobId }) => jobId !== '').map(({ pid }) => pid);
+  const followers = await followersOf(busy).catch(() => new Map<number, number[]>());
   const found = await Promise.all(
     processes.map(async ({ pid, type, jobId }) => {
       const own = await usageOf(pid);
       if (own === undefined) return [];
-      const started = jobId === '' ? [] : await groupFollowers(pid).catch(() => []);
+      const started = followers.get(pid) ?? [];
       const all = [own, ...(await Promise.all(started.map(usageOf)))];
       const sum = (field: keyof Usage): number =>
         all.reduce((total, usage) => total + (usage?.[field] ?? 0), 0);

@@ -22,33 +22,51 @@ export function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
 
 /** Living members of a group besides its leader. */
 export async function groupFollowers(leader: number): Promise<number[]> {
-  const members = process.platform === 'linux' ? await fromProc(leader) : await fromPs(leader);
-  return members.filter((pid) => pid !== leader);
+  return (await followersOf([leader])).get(leader) ?? [];
 }
 
-async function fromProc(leader: number): Promise<number[]> {
+/** The same of many groups, in one look at the machine's processes. */
+export async function followersOf(leaders: readonly number[]): Promise<ReadonlyMap<number, number[]>> {
+  const found = new Map(leaders.map((leader): [number, number[]] => [leader, []]));
+  if (leaders.length === 0) return found;
+  for (const [pid, group] of process.platform === 'linux' ? await fromProc() : await fromPs())
+    if (pid !== group) found.get(group)?.push(pid);
+  return found;
+}
+
+/** Files of /proc that are open at a time. */
+const READ_AT_ONCE = 32;
+
+/** [pid, group] of all that live. */
+async function fromProc(): Promise<[number, number][]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const groups = await Promise.all(
-    pids.map(async (pid) => {
-      try {
-        // "pid (name, which may hold anything) state ppid pgrp …"
-        const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-        const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        return state === 'Z' ? 0 : Number(group);
-      } catch {
-        return 0; // it ended while we looked
-      }
-    }),
-  );
-  return pids.filter((_pid, index) => groups[index] === leader);
+  const living: [number, number][] = [];
+  for (let from = 0; from < pids.length; from += READ_AT_ONCE) {
+    const groups = await Promise.all(pids.slice(from, from + READ_AT_ONCE).map(groupOf));
+    groups.forEach((group, index) => group > 0 && living.push([pids[from + index] as number, group]));
+  }
+  return living;
 }
 
-async function fromPs(leader: number): Promise<number[]> {
+/** 0 = it has ended. */
+async function groupOf(pid: number): Promise<number> {
+  try {
+    // "pid (name, which may hold anything) state ppid pgrp …"
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? 0 : Number(group);
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return 0;
+    throw error;
+  }
+}
+
+async function fromPs(): Promise<[number, number][]> {
   const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,pgid=,stat=']);
   const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
   return rows
-    .filter(([, group, state]) => Number(group) === leader && !state?.startsWith('Z'))
-    .map(([pid]) => Number(pid));
+    .filter(([, , state]) => state !== undefined && !state.startsWith('Z'))
+    .map(([pid, group]) => [Number(pid), Number(group)]);
 }
 
 /** Ends what a job left running in its child's group: all but the leader and those that were there before. */

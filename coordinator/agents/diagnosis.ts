@@ -87,18 +87,22 @@ export async function diagnoseDue(options: DiagnosisOptions, cell: Cell): Promis
     MAX_LEASES,
   );
   if (due.length === 0) return {};
-  const agents = new Map((await fleet.list()).map((record) => [record.id, record]));
   const notes: StallNotes = {};
   const refs = due.filter((_, i) => i % 2 === 0);
-  await Promise.all(
-    refs.map(async (ref, i) => {
+  const jobs = await Promise.all(
+    refs.map(async (ref) => {
       const { wid, step, ordinal } = parseJobRef(ref);
       const [job] = await reads.jobs(cell, wid, step, ordinal, ordinal + 1);
-      if (job === undefined) return;
-      const silentMs = Math.max(leaseMs, Math.round(nowMs - Number(due[2 * i + 1]) + leaseMs));
-      const found = diagnose({ id: jobId(ref), silentMs }, agents.get(job.agent), nowMs);
-      notes[ref] = [JSON.stringify(found), found.diagnosis];
+      return job;
     }),
   );
+  const agents = await fleet.records(new Set(jobs.flatMap((job) => job?.agent ?? [])));
+  refs.forEach((ref, i) => {
+    const job = jobs[i];
+    if (job === undefined) return;
+    const silentMs = Math.max(leaseMs, Math.round(nowMs - Number(due[2 * i + 1]) + leaseMs));
+    const found = diagnose({ id: jobId(ref), silentMs }, agents.get(job.agent), nowMs);
+    notes[ref] = [JSON.stringify(found), found.diagnosis];
+  });
   return notes;
 }

@@ -120,6 +120,15 @@ export class Fleet {
     for (const order of told) this.#sessions.get(order[2])?.stop(order);
   }
 
+  /** Records of some agents, by id, as they are stored. */
+  async records(ids: ReadonlySet<string>): Promise<ReadonlyMap<string, AgentRecord>> {
+    if (ids.size === 0) return new Map();
+    const { redis, namespace } = this.#options;
+    const texts = await redis.hmget(keys.agents(namespace), ...ids);
+    const found = texts.flatMap((text) => (text === null ? [] : [JSON.parse(text) as AgentRecord]));
+    return new Map(found.map((record) => [record.id, record]));
+  }
+
   /** Agents of the whole fleet, by id. */
   async list(): Promise<AgentRecord[]> {
     const { redis, namespace, now, heartbeatMs } = this.#options;

@@ -4,9 +4,10 @@
  * Invariants:
  * 1. Of the streams of one agent the one that came last wins, however long each takes to be greeted: an older session ends
  *    as the new stream says hello. A stream that is over never joins.
- * 2. Before the welcome, jobs the hello names are renewed, and those it does not name are released.
+ * 2. Before the welcome, jobs the hello names are renewed; those it does not name are released right after it (`orphans.ts`).
  */
 import type { Hello__Output } from '../../proto/gen/index.ts';
+import { sleep, systemClock } from '../../runtime/clock.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Cell } from '../queue/keys.ts';
 import type { Store } from '../queue/store.ts';
@@ -66,7 +67,14 @@ export class Greeter {
   constructor(options: GreeterOptions) {
     this.#options = options;
     this.#matching = new Matching(options.classes);
-    this.#orphans = new Orphans(options.store);
+    const { store, times, now, onError } = options;
+    this.#orphans = new Orphans({
+      store,
+      leaseMs: times.leaseMs,
+      now,
+      sleep: (ms) => sleep(systemClock, ms),
+      onError,
+    });
   }
 
   /** Rejects with the reason why the stream must end. */
@@ -115,9 +123,9 @@ export class Greeter {
       offerMs: times.offerMs,
     });
     await classes.addTypes(hello.advertisement?.executors ?? []);
-    const [{ confirmed, lost }] = await Promise.all([
+    const [{ confirmed, lost }, marks] = await Promise.all([
       session.greet(),
-      known && this.#orphans.release(hello.agentId, new Set(hello.held.map(({ token }) => token))),
+      known ? this.#orphans.mark() : undefined,
     ]);
     this.#assertStaying();
     if (link.isOver() || this.#greeting.get(hello.agentId) !== link) throw supersededError();
@@ -134,6 +142,8 @@ export class Greeter {
     });
     this.#open.add(outbox);
     fleet.join(session);
+    if (marks !== undefined)
+      this.#orphans.release(hello.agentId, new Set(hello.held.map(({ token }) => token)), marks);
     return session;
   }
 

@@ -202,15 +202,14 @@ export class Store {
     );
   }
 
-  /** One page of what some agents hold: among the offers ('o') or the leases ('l'). Cursor '0' begins and ends. */
+  /** One page of who holds what, among the offers ('o') or the leases ('l'). Cursor '0' begins and ends; count 0 = the time. */
   holders(
     cell: Cell,
     where: 'o' | 'l',
     cursor: string,
     count: number,
-    agents: string[],
   ): Promise<Scripts['holders']['returns']> {
-    return this.#again(() => this.scripts.call('holders', cell, [where, cursor, count, agents]));
+    return this.#again(() => this.scripts.call('holders', cell, [where, cursor, count]));
   }
 
   /** Log entries of a workflow from list element `from` on; `watcher` '' reads without signing up. */

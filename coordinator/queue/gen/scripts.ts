@@ -34,8 +34,8 @@ export interface Scripts {
   due: { args: [tag: string, origin: string, limit: number, undecidedMs: number, offerMs: number]; returns: [lapsed: [ref: string, agent: string][], todo: string[], more: number] };
   /** a running job asks for further jobs of its own step. */
   emit: { args: [tag: string, origin: string, items: EmitItem[]]; returns: EmitReply[] };
-  /** tells which jobs some agents hold, one page of the cell's offers or leases. */
-  holders: { args: [where: 'o' | 'l', cursor: string, count: number, agents: string[]]; returns: [cursor: string, now: number, held: [ref: string, token: string, agent: string, claimedAt: number][]] };
+  /** tells which jobs are held by whom, one page of the cell's offers or leases; with count 0 the time alone. */
+  holders: { args: [where: 'o' | 'l', cursor: string, count: number]; returns: [cursor: string, now: number, held: [ref: string, token: string, agent: string, claimedAt: number][]] };
   /** reads a workflow's event log from a list position on, and signs the reader up for news. */
   log: { args: [wid: string, from: number, limit: number, watcher: string]; returns: unknown[] };
   /** reported progress; a sign of life like a heartbeat. */

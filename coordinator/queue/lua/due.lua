@@ -66,8 +66,13 @@ for i = 1, #list do
     local ref, token = string.match(rest, '^(.-)|(.*)$')
     local rec = load_job(ref)
     if held(rec, token) == 'ok' then
-      told[#told + 1] = {ref, token, rec.j[J.agent], 'deadline'}
+      local j = rec.j
+      told[#told + 1] = {ref, token, j[J.agent], 'deadline'}
       fail(rec, ST.expired, 'DEADLINE_EXCEEDED_RUNNING', '', true)
+      -- A result that comes later is refused, as after a stall.
+      j[J.agents] = with_agent(j[J.agents], j[J.agent])
+      j[J.history] = with_claim(j, 'expired', 'DEADLINE_EXCEEDED_RUNNING', now)
+      j[J.token] = ''
       name(rec.w.wid)
     end
   elseif kind == 'expire' then

@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- purpose: tells which jobs some agents hold, one page of the cell's offers or leases
+-- purpose: tells which jobs are held by whom, one page of the cell's offers or leases; with count 0 the time alone
 -- keys: cell meta
--- args: [where: 'o' | 'l', cursor: string, count: number, agents: string[]]
+-- args: [where: 'o' | 'l', cursor: string, count: number]
 -- returns: [cursor: string, now: number, held: [ref: string, token: string, agent: string, claimedAt: number][]]
 -- edges: none
 -- emits: nothing
 -- idempotent: yes. Whoever is held from the first page to the last, there or in what is read next, is told at least once:
 -- that is what ZSCAN promises, and jobs move from offers to leases only
 -- use: cell
-local wanted, held, refs = {}, {}, {}
-for i = 1, #A[4] do wanted[A[4][i]] = true end
+local held, refs = {}, {}
+if A[3] == 0 then return pack({'0', now, held}) end
 local key = A[1] == 'o' and OFFERS or LEASES
 local page = call('ZSCAN', key, A[2], 'COUNT', A[3])
 for i = 1, #page[2], 2 do refs[#refs + 1] = page[2][i] end
@@ -20,10 +20,10 @@ for i = 1, #refs do
   local rec = not solo and load_job(ref)
   if solo then
     local q = solo.q
-    if q[Q.state] == ST.scheduled and wanted[q[Q.agent]] then
+    if q[Q.state] == ST.scheduled then
       held[#held + 1] = {ref, q[Q.token], q[Q.agent], q[Q.claimedAt]}
     end
-  elseif rec and rec.j[J.hold] > 0 and wanted[rec.j[J.agent]] then
+  elseif rec and rec.j[J.hold] > 0 then
     held[#held + 1] = {ref, rec.j[J.token], rec.j[J.agent], rec.j[J.claimedAt]}
   end
 end

@@ -35,7 +35,18 @@ import type { Acked } from './workload.ts';
  * process and not made again.
  */
 const TIMES = [
-  ...['--heartbeat-interval', '500ms', '--lease', '10s', '--offer-lease', '4s', '--sweep-interval', '200ms'],
+  ...[
+    '--heartbeat-interval',
+    '500ms',
+    '--lease',
+    '10s',
+    '--offer-lease',
+    '4s',
+    '--sweep-interval',
+    '200ms',
+    '--sweep-slack',
+    '5s',
+  ],
   ...['--max-recoveries', '50', '--due-interval', '50ms', '--poll-interval', '200ms'],
 ];
 

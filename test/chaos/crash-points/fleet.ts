@@ -25,7 +25,18 @@ export const NAMESPACE = 'dibs';
 /** Scaled times that both coordinators share. */
 const TIMES = [
   ...['--heartbeat-interval', '250ms', '--lease', '1s', '--offer-lease', '500ms', '--max-recoveries', '50'],
-  ...['--sweep-interval', '100ms', '--poll-interval', '200ms', '--retry-backoff', '60ms', '--avoid', '50ms'],
+  ...[
+    '--sweep-interval',
+    '100ms',
+    '--sweep-slack',
+    '600ms',
+    '--poll-interval',
+    '200ms',
+    '--retry-backoff',
+    '60ms',
+    '--avoid',
+    '50ms',
+  ],
 ];
 /** A looks more often, so that what falls due is met by the coordinator that may die of it. */
 const LOOKS = {

@@ -10,7 +10,7 @@ export const SHORT_LEASE: readonly string[] = [
   ...['--offer-lease', '1s'],
   ...['--heartbeat-interval', '300ms'],
   ...['--sweep-interval', '300ms'],
-  ...['--sweep-slack', '5s'],
+  ...['--sweep-slack', '1400ms'],
   ...['--due-interval', '100ms'],
 ];
 

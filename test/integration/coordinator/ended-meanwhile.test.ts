@@ -17,7 +17,15 @@ const agents: RawAgent[] = [];
 
 beforeAll(async () => {
   one = await startCoordinator(redis().url, {
-    times: { leaseMs: 1000, offerMs: 500, dueMs: 100, sweepMs: 200, heartbeatMs: 300, maxRecoveries: 0 },
+    times: {
+      leaseMs: 1000,
+      offerMs: 500,
+      dueMs: 100,
+      sweepMs: 200,
+      sweepSlackMs: 300,
+      heartbeatMs: 300,
+      maxRecoveries: 0,
+    },
   });
 });
 afterAll(() => one?.stop());

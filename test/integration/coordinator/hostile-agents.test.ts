@@ -42,7 +42,7 @@ let agents: RawAgent[] = [];
 
 beforeAll(async () => {
   one = await startCoordinator(redis().url, {
-    times: { leaseMs: 1000, offerMs: 500, dueMs: 100, sweepMs: 200, heartbeatMs: 500 },
+    times: { leaseMs: 1000, offerMs: 500, dueMs: 100, sweepMs: 200, sweepSlackMs: 300, heartbeatMs: 500 },
   });
   db = await connectRedis({ target: redis().url, name: 'test' });
   cells = await openCells(db, { namespace: 'dibs', count: 0, masters: 1 });

@@ -1,11 +1,11 @@
 /** What an agent held and does not name when it comes back is claimable at once, not after its lease. */
 import type { Cluster, Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Orphans } from '../../../coordinator/agents/orphans.ts';
 import { openCells } from '../../../coordinator/queue/cells.ts';
 import { keys, makeCell } from '../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../coordinator/queue/keys.ts';
-import { Store } from '../../../coordinator/queue/store.ts';
+import type { Store } from '../../../coordinator/queue/store.ts';
 import { connectRedis } from '../../../runtime/redis/connect.ts';
 import { createClient } from '../../../sdk/client/index.ts';
 import type { DibsClient } from '../../../sdk/client/index.ts';
@@ -140,43 +140,63 @@ test('the word that it took an offer could not be stored: the session ends, the 
   expect(await client.wait(workflow.id)).toMatchObject({ status: 'succeeded' });
 });
 
-test('agents that come as one share passes over the cell; what was claimed since is left alone', async () => {
-  const cells = [makeCell('orphans', 0, 'o')];
-  const clock = { now: () => performance.now(), sleep: () => Promise.reject(new Error('no repeats here')) };
-  const times = { leaseMs: 60_000, offerMs: 60_000, avoidMs: 0 };
-  const store = new Store({ redis: db, cells, origin: 'me', clock, ...times });
-  const release = vi.spyOn(store, 'release').mockResolvedValue('ok');
-  const pages = vi.spyOn(store, 'holders');
+describe('orphans', () => {
   const wid = `00${'a'.repeat(24)}`;
-  let askedAt = 0;
-  pages.mockImplementation(async (_cell, where, cursor, _count, names) => {
-    askedAt = Math.max(askedAt, names.length);
-    if (where === 'o') return ['0', 1000, [[`${wid}-0-0`, 'since', names[0] as string, 1001]]];
-    // Two pages of leases: the first agent of the pass holds one that it names, and one that it does not.
-    const ref = cursor === '0' ? `${wid}-0-1` : `${wid}-0-2`;
-    const token = cursor === '0' ? 'named' : 'unnamed';
-    return [cursor === '0' ? '7' : '0', 2000, [[ref, token, names[0] as string, 999]]];
-  });
-  const orphans = new Orphans(store);
-  const names = Array.from({ length: 100 }, (_, i) => `agent${i}`);
-  await Promise.all(names.map((name) => orphans.release(name, new Set(['named']))));
-  // The first began at once; all others came meanwhile and shared the second.
-  expect(pages).toHaveBeenCalledTimes(2 * 3);
-  expect(askedAt).toBe(99);
-  expect(release.mock.calls).toEqual([
-    [wid, [`${wid}-0-2`, 'unnamed', 'AGENT_RESTARTED']],
-    [wid, [`${wid}-0-2`, 'unnamed', 'AGENT_RESTARTED']],
-  ]);
-});
-
-test('a pass that fails fails those it served, and the next begins anew', async () => {
   const holders = vi.fn<Store['holders']>();
-  const orphans = new Orphans({
-    cells: [makeCell('orphans', 0, 'o')],
-    holders,
-    release: () => Promise.resolve('ok' as const),
+  const release = vi.fn<Store['release']>();
+  const errors: unknown[] = [];
+  const make = (): Orphans =>
+    new Orphans({
+      store: { cells: [makeCell('orphans', 0, 'o')], holders, release },
+      leaseMs: 60_000,
+      now: () => 0,
+      sleep: () => Promise.resolve(),
+      onError: (error) => errors.push(error),
+    });
+  beforeEach(() => {
+    holders.mockReset();
+    release.mockReset().mockResolvedValue('ok');
+    errors.length = 0;
   });
-  holders.mockRejectedValueOnce(new Error('away')).mockResolvedValue(['0', 1, []]);
-  await expect(orphans.release('a', new Set())).rejects.toThrow('away');
-  await expect(orphans.release('a', new Set())).resolves.toBeUndefined();
+
+  test('agents that come as one share a mark and a pass; what was claimed since is left alone', async () => {
+    holders.mockImplementation(async (_cell, where, cursor, count) => {
+      if (count === 0) return ['0', 1000, []];
+      if (where === 'o') return ['0', 5000, [[`${wid}-0-0`, 'since', 'agent7', 1001]]];
+      // Two pages of leases: one agent holds a job that it names, and two that it does not; a stranger holds another.
+      if (cursor === '0') return ['7', 5000, [[`${wid}-0-1`, 'named', 'agent7', 999]]];
+      const rest: [string, string, string, number][] = [
+        [`${wid}-0-2`, 'unnamed', 'agent7', 1000],
+        [`${wid}-0-3`, 'strange', 'stranger', 999],
+      ];
+      return ['0', 5000, rest];
+    });
+    const orphans = make();
+    const names = Array.from({ length: 100 }, (_, i) => `agent${i}`);
+    const marks = await Promise.all(names.map(() => orphans.mark()));
+    expect(new Set(marks.flat())).toEqual(new Set([1000]));
+    expect(holders).toHaveBeenCalledTimes(1);
+    names.forEach((name, i) => orphans.release(name, new Set(['named']), marks[i] as number[]));
+    await until('the release', () => release.mock.calls.length > 0);
+    // The first began at once; all others came meanwhile and shared the second.
+    expect(holders).toHaveBeenCalledTimes(1 + 2 * 3);
+    expect(release.mock.calls).toEqual([[wid, [`${wid}-0-2`, 'unnamed', 'AGENT_RESTARTED']]]);
+    expect(errors).toEqual([]);
+  });
+
+  test('a pass that fails, at whatever call, is made again', async () => {
+    holders
+      .mockRejectedValueOnce(new Error('away'))
+      .mockResolvedValueOnce(['0', 1, [[`${wid}-0-0`, 'lost', 'a', 1]]])
+      .mockRejectedValueOnce(new Error('away again'))
+      .mockImplementation(async (_cell, where) => [
+        '0',
+        1,
+        where === 'o' ? [[`${wid}-0-0`, 'lost', 'a', 1]] : [],
+      ]);
+    release.mockRejectedValueOnce(new Error('and the release'));
+    make().release('a', new Set(), [1]);
+    await until('the release', () => release.mock.calls.length === 2);
+    expect(errors).toEqual(['away', 'away again', 'and the release'].map((message) => new Error(message)));
+  });
 });

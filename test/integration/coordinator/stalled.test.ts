@@ -21,7 +21,7 @@ beforeAll(async () => {
       dueMs: 200,
       heartbeatMs: 500,
       sweepMs: 100,
-      sweepSlackMs: 60_000,
+      sweepSlackMs: 900,
       maxRecoveries: 1,
       avoidMs: 0,
       pollMs: 50,

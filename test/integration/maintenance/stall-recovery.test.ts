@@ -10,7 +10,7 @@ import { useRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 
 const redis = useRedis();
-const times = { heartbeatMs: 200, leaseMs: 600, offerMs: 400, sweepMs: 200, dueMs: 100 };
+const times = { heartbeatMs: 200, leaseMs: 1200, offerMs: 400, sweepMs: 200, sweepSlackMs: 800, dueMs: 100 };
 
 let closing: (() => unknown)[] = [];
 afterEach(async () => {

@@ -22,6 +22,10 @@ describe('what must hold between times', () => {
     [{ leaseMs: 10_000, heartbeatMs: 1000 }, ['offer-lease (15s)', 'lease (10s)']],
     [{ offerMs: 3000 }, ['due-interval (1s)', 'offer-lease (3s)']],
     [{ sweepMs: 300_000 }, ['sweep-slack (15s)', 'sweep-interval (5m)']],
+    [
+      { leaseMs: 60_000 },
+      ['sweep-interval (1m)', 'sweep-slack (15s)', 'heartbeat-interval (30s)', 'lease (1m)'],
+    ],
     [{ retryBackoffMs: 90_000 }, ['retry-backoff (1m30s)', 'retry-backoff-max (1m)']],
     [{ dueMs: 0 }, ['due-interval must be more than 0']],
     [{ avoidMs: -1 }, ['avoid must be at least 0']],

@@ -168,9 +168,9 @@ export class Model {
       case 'sweep':
         return this.#sweep(args[5] as number, args[7] as StallNotes);
       case 'holders': {
-        const [where, , , agents] = args as [string, string, number, string[]];
+        const [where] = args as [string];
         return this.liveJobs()
-          .filter(({ hold, agent }) => hold === (where === 'o' ? 1 : 2) && agents.includes(agent))
+          .filter(({ hold }) => hold === (where === 'o' ? 1 : 2))
           .map(({ ref, token, agent }) => `${ref} ${token} ${agent}`)
           .toSorted();
       }
@@ -755,7 +755,10 @@ export class Model {
 
   #jobTimer(kind: string, job: ModelJob, token: string): void {
     if (kind === 'attempt' && this.#held(job.ref, token) === 'ok') {
+      job.agents = withAgent(job);
       this.#fail(job, State.expired, 'DEADLINE_EXCEEDED_RUNNING', '', true);
+      job.history = withClaim(job, 'expired', 'DEADLINE_EXCEEDED_RUNNING');
+      job.token = '';
     }
     if (kind === 'queued' && job.hold === 1) this.timers.set(`queued|${job.ref}`, false);
     if (job.state !== State.unassigned) return;

@@ -278,7 +278,7 @@ export class Walk {
     const agents = [`agent${a % 4}`, `agent${b % 4}`];
     const items: ReleaseItem[] = [];
     for (const where of ['o', 'l'] as const) {
-      await this.#call('holders', [where, '0', 128, agents]);
+      await this.#call('holders', [where, '0', 128]);
       this.#model
         .liveJobs()
         .filter(({ hold, agent }) => hold === (where === 'o' ? 1 : 2) && agents.includes(agent))
