@@ -43,6 +43,9 @@ export function checkDurability({ durability, redis }: CoordinatorConfig): void 
   }
 }
 
+/** How often what Redis keeps is looked at again, milliseconds. */
+const RECHECK_MS = 60_000;
+
 export async function openConnections(
   config: CoordinatorConfig,
   onOpened: (close: () => Promise<void>) => void,
@@ -55,13 +58,16 @@ export async function openConnections(
   const { refusals, warnings } = await patiently(() => checkRedis(redis, durability, replicas));
   if (refusals.length > 0) throw new ConfigError(refusals);
   for (const warning of warnings) log.warn(warning);
-  // After a failover another server stands behind the address.
-  redis.on('ready', () => {
+  const look = (): void => {
     checkRedis(redis, durability, replicas).then((found) => {
       for (const problem of found.refusals) log.error(problem);
       for (const problem of found.warnings) log.warn(problem);
     }, onError);
-  });
+  };
+  // After a failover another server stands behind the address; a node that a cluster promotes is not even reconnected to.
+  redis.on('ready', look);
+  const timer = setInterval(look, RECHECK_MS).unref();
+  onOpened(() => Promise.resolve(clearInterval(timer)));
   let answering: Send | undefined;
   if (durability === 't3') {
     const commandTimeoutMs = COMMAND_TIMEOUT_MS + replicaWaitMs;

@@ -104,8 +104,8 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ['events of one call share a number', 'h[H.seq] = h[H.seq] + w.evs', 'h[H.seq] = h[H.seq] + 1'],
   [
     'an old attempt timer ends a new attempt',
-    "if held(rec, token) == 'ok' then\n      told",
-    'if rec and rec.j[J.hold] ~= 0 then\n      told',
+    "if held(rec, token) == 'ok' then\n      local j = rec.j\n      told",
+    'if rec and rec.j[J.hold] ~= 0 then\n      local j = rec.j\n      told',
   ],
   ['a group gives more than its limit', 'limits[a][group] = limits[a][group] - 1', ''],
   ['a result counts for a job that ended', "if terminal(j[J.state]) then return 'done' end", ''],

@@ -148,7 +148,9 @@ export function dueCases(world: () => World): void {
     ]);
     expect(await w.zset(keys.leases(w.cell))).toEqual([]);
     expect((await w.due())[1]).toEqual([wid]);
-    expect((await w.complete(success(held)))[0][0]?.[0]).toBe('done');
+    // What comes later is refused, and counted.
+    expect((await w.complete(success(held)))[0][0]?.[0]).toBe('lost');
+    expect((await w.job(held.ref)).agents).toBe('agent');
   });
 
   test("an older attempt's timer does not touch the next", async () => {
