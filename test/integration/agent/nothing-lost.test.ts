@@ -20,7 +20,10 @@ describe('a result made while no coordinator is there', () => {
     await proc.line(/connection ended/);
     await release();
     const spool = join(folder, 'state', 'spool');
-    await until('the result to be on disk', async () => (await readdir(spool)).length === 1);
+    // Whole: it is written beside, then renamed.
+    await until('the result to be on disk', async () =>
+      (await readdir(spool)).some((name) => name.endsWith('.json')),
+    );
     await proc.kill();
 
     const next = await startCoordinator({ port: coordinator.port });
