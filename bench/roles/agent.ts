@@ -18,7 +18,7 @@ await serveRole(async ({ coordinator, folder, isolation }: AgentSetup) => {
       stateDir: `${folder}/state`,
       cacheDir: `${folder}/cache`,
       cacheMaxBytes: 2 ** 30,
-      slots: 'auto',
+      slots: 64,
       prefetch: 'auto',
       // The list may not be empty; this one is inline and costs nothing.
       types: 'value.echo',

@@ -6,5 +6,6 @@ import type { JobInput } from '../support/payload.ts';
 export const noopInline = defineExecutor({
   type: 'bench.noop',
   isolation: 'inline',
+  concurrency: 64,
   run: (input) => outputOf(input as JobInput),
 });

@@ -1,8 +1,8 @@
 /**
  * Loads the .proto files once per process and gives an encoder and a decoder for each message by its full name.
  *
- * Encoding and decoding go straight through protobufjs' generated functions; proto-loader would convert every message
- * a second time (fromObject, toObject). Invariants: plain camelCase objects in (enums as numbers, 64-bit integers as
+ * Encoding goes through encoders of our own (encoder.ts), decoding straight through protobufjs' generated functions;
+ * proto-loader would convert every message a second time (fromObject, toObject). Invariants: plain camelCase objects in (enums as numbers, 64-bit integers as
  * numbers, bytes as Uint8Array; undefined and null fields are left out), plain messages out (see plain-messages.ts).
  * Nothing is validated on the way in: the types in service-types.ts are the check.
  */
@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import { encoderOf } from './encoder.ts';
 import { PROTO_FILES } from './loader.ts';
 import { NumberReader } from './number-reader.ts';
 import { usePlainMessages } from './plain-messages.ts';
@@ -33,7 +34,7 @@ export function codec<T>(fullName: string): Codec<T> {
 
 export function codecOf<T>(type: protobuf.Type): Codec<T> {
   return {
-    encode: (message) => type.encode(message as { [key: string]: unknown }).finish() as Buffer,
+    encode: encoderOf(type) as Codec<T>['encode'],
     decode: (bytes) => type.decode(new NumberReader(asBuffer(bytes))) as unknown as T,
   };
 }
