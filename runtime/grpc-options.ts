@@ -19,8 +19,8 @@ export const INITIAL_RECONNECT_MS = 200;
 export const MAX_RECONNECT_MS = 5_000;
 
 /**
- * HTTP/2 window a client opens for what it receives: the default 64 KiB stalls a batch stream at every round trip.
- * grpc-js servers have no such option.
+ * HTTP/2 window either side opens for what it receives: the default 64 KiB stalls a batch stream at every round trip.
+ * grpc-js servers have no such option: server-windows.ts.
  */
 export const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
 

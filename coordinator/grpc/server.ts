@@ -8,6 +8,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { reflectionPackage } from '../../proto/gen/load.ts';
 import { serverOptions } from '../../runtime/grpc-options.ts';
+import { widenServerWindows } from '../../runtime/server-windows.ts';
 import type { ListenAddress } from '../config.ts';
 
 const SERVICES = [
@@ -25,6 +26,7 @@ export class GrpcServer {
   readonly #health = new HealthImplementation(statuses('NOT_SERVING'));
 
   constructor(mount: (server: grpc.Server) => void) {
+    widenServerWindows();
     mount(this.#server);
     this.#health.addToServer(this.#server);
     new ReflectionService(reflectionPackage()).addToServer(this.#server);
