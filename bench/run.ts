@@ -5,12 +5,18 @@
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { throughput } from './throughput/run.ts';
+import { rates } from './throughput/run.ts';
+import { WORKLOADS } from './throughput/workloads.ts';
 
 const SCENARIOS: Readonly<
   Record<string, { about: string; run: (argv: readonly string[]) => Promise<number> }>
 > = {
-  throughput: { about: 'no-op jobs per second, Dibs and BullMQ in turn', run: throughput },
+  ...Object.fromEntries(
+    Object.values(WORKLOADS).map(({ name, about }) => [
+      name,
+      { about, run: (argv: readonly string[]) => rates(name, argv) },
+    ]),
+  ),
   scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },
   layouts: { about: 'Redis key layouts compared', run: script('./layouts/run.ts') },
 };

@@ -8,9 +8,11 @@ export interface AgentSetup {
   readonly coordinator: string;
   readonly folder: string;
   readonly isolation: 'inline' | 'process';
+  /** Jobs at once. */
+  readonly slots: number | 'auto';
 }
 
-await serveRole(async ({ coordinator, folder, isolation }: AgentSetup) => {
+await serveRole(async ({ coordinator, folder, isolation, slots }: AgentSetup) => {
   const agent = createAgent({
     config: {
       coordinators: [coordinator],
@@ -18,7 +20,7 @@ await serveRole(async ({ coordinator, folder, isolation }: AgentSetup) => {
       stateDir: `${folder}/state`,
       cacheDir: `${folder}/cache`,
       cacheMaxBytes: 2 ** 30,
-      slots: 64,
+      slots,
       prefetch: 'auto',
       // The list may not be empty; this one is inline and costs nothing.
       types: 'value.echo',

@@ -1,25 +1,27 @@
 /**
- * A consumer as a process of its own: submits workflows of one step over one stream and takes their results.
+ * A consumer as a process of its own: submits the workflows of a scenario over one stream and takes their results.
  *
  * It keeps `window` workflows under way, and asks for the result in one promise with the submit.
  */
 import { createClient, readResult } from '../../sdk/client/index.ts';
 import type { SubmitStream, TerminalResult } from '../../sdk/client/index.ts';
 import { State } from '../../sdk/common/states.ts';
-import { inputOf } from '../support/payload.ts';
 import { serveRole } from '../support/role.ts';
 import { Tally } from '../support/tally.ts';
 import type { RoundAsk } from '../support/tally.ts';
+import type { WorkloadName } from '../throughput/workloads.ts';
+import { outputOfFlow, workflowOf } from './flows.ts';
 
 export interface ConsumerSetup {
   readonly coordinator: string;
+  readonly workload: WorkloadName;
 }
 
-await serveRole(async ({ coordinator }: ConsumerSetup) => {
+await serveRole(async ({ coordinator, workload }: ConsumerSetup) => {
   const client = createClient({ address: coordinator });
   const stream = client.openSubmitStream();
   return {
-    commands: { round: (ask: RoundAsk) => round(stream, ask) },
+    commands: { round: (ask: RoundAsk) => round(stream, workload, ask) },
     stop: () => {
       stream.close();
       client.close();
@@ -27,14 +29,15 @@ await serveRole(async ({ coordinator }: ConsumerSetup) => {
   };
 });
 
-function round(stream: SubmitStream, ask: RoundAsk): Promise<unknown> {
+function round(stream: SubmitStream, workload: WorkloadName, ask: RoundAsk): Promise<unknown> {
   const tally = new Tally(ask);
   const end = ask.first + ask.jobs;
   let next = ask.first;
   const submit = (n: number): void => {
-    stream.run({ steps: [{ type: 'bench.noop', input: inputOf(n) }] }, { requestId: `job-${n}` }).then(
+    stream.run(workflowOf(workload, n), { requestId: `${workload}-${n}` }).then(
       (result) => {
-        if (result.state === State.succeeded) tally.saw(n, () => readResult(result).steps[0]?.output);
+        const { state } = result;
+        if (state === State.succeeded) tally.saw(n, () => outputOfFlow(workload, n, readResult(result)));
         else tally.fail(`job ${n} ended as ${explain(result)}`);
         if (next < end) submit(next++);
       },

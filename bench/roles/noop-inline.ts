@@ -1,11 +1,19 @@
-/** The no-op both sides run, as an inline executor. */
+/** What both sides run, as executors inside the agent. */
 import { defineExecutor } from '../../sdk/executor/index.ts';
-import { outputOf } from '../support/payload.ts';
-import type { JobInput } from '../support/payload.ts';
+import { mergedOf, outputOf } from '../support/payload.ts';
+import type { JobInput, MergeInput } from '../support/payload.ts';
+import { FAN_IN } from '../throughput/workloads.ts';
 
 export const noopInline = defineExecutor({
   type: 'bench.noop',
   isolation: 'inline',
   concurrency: 64,
   run: (input) => outputOf(input as JobInput),
+});
+
+export const mergeInline = defineExecutor({
+  type: 'bench.merge',
+  isolation: 'inline',
+  concurrency: 64,
+  run: (input) => mergedOf(input as MergeInput, FAN_IN),
 });

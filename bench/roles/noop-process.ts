@@ -1,10 +1,19 @@
-/** The no-op both sides run, as an executor with a process of its own. */
+/** What both sides run, as executors with a process of their own. */
 import { defineExecutor } from '../../sdk/executor/index.ts';
-import { outputOf } from '../support/payload.ts';
-import type { JobInput } from '../support/payload.ts';
+import { mergedOf, outputOf } from '../support/payload.ts';
+import type { JobInput, MergeInput } from '../support/payload.ts';
+import { FAN_IN } from '../throughput/workloads.ts';
 
 export const noopProcess = defineExecutor({
   type: 'bench.noop',
   isolation: 'process',
+
   run: (input) => outputOf(input as JobInput),
+});
+
+export const mergeProcess = defineExecutor({
+  type: 'bench.merge',
+  isolation: 'process',
+
+  run: (input) => mergedOf(input as MergeInput, FAN_IN),
 });

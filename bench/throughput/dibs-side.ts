@@ -1,4 +1,4 @@
-/** Dibs as it is measured: redis-server, one coordinator, agents and one consumer, each a process of its own. */
+/** Dibs as it is measured: redis-server, coordinators, agents and one consumer, each a process of its own. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentSetup } from '../roles/agent.ts';
@@ -14,7 +14,10 @@ const ROLES = new URL('../roles/', import.meta.url);
 
 export async function startDibs(
   folder: string,
-  options: Pick<ThroughputOptions, 'agents' | 'isolation' | 'profileTo'>,
+  options: Pick<
+    ThroughputOptions,
+    'agents' | 'coordinators' | 'isolation' | 'slots' | 'profileTo' | 'workload'
+  >,
   cleanup: Cleanup,
 ): Promise<SystemUnderTest> {
   const redis = await startBenchRedis(join(folder, 'redis'));
@@ -26,15 +29,23 @@ export async function startDibs(
     return role;
   };
 
-  const coordinator = await start('coordinator', { redisUrl: redis.url, folder } satisfies CoordinatorSetup);
-  const address = coordinator.ready as string;
+  const coordinators: RoleProcess[] = [];
+  for (let index = 0; index < options.coordinators; index++) {
+    const own = join(folder, `coordinator-${index}`);
+    await mkdir(own);
+    const setup: CoordinatorSetup = { redisUrl: redis.url, folder: own };
+    coordinators.push(await start('coordinator', setup));
+  }
+  const addressFor = (index: number): string => coordinators[index % coordinators.length]?.ready as string;
   const agents: RoleProcess[] = [];
   for (let index = 0; index < options.agents; index++) {
     const own = join(folder, `agent-${index}`);
     await mkdir(own);
-    const setup: AgentSetup = { coordinator: address, folder: own, isolation: options.isolation };
+    const { isolation, slots } = options;
+    const setup: AgentSetup = { coordinator: addressFor(index), folder: own, isolation, slots };
     agents.push(await start('agent', setup));
   }
-  const submitter = await start('consumer', { coordinator: address } satisfies ConsumerSetup);
-  return { submitter, processes: [{ name: 'redis', pid: redis.pid }, coordinator, ...agents, submitter] };
+  const setup: ConsumerSetup = { coordinator: addressFor(0), workload: options.workload.name };
+  const submitter = await start('consumer', setup);
+  return { submitter, processes: [{ name: 'redis', pid: redis.pid }, ...coordinators, ...agents, submitter] };
 }

@@ -12,12 +12,12 @@ import { startBenchRedis } from './bench-redis.ts';
 import { runRound } from './round.ts';
 import type { SystemUnderTest } from './round.ts';
 import { warmUp } from './warm-up.ts';
+import type { ThroughputOptions } from './options.ts';
 import type { JobNumbers } from './warm-up.ts';
 
 const PEERS = new URL('../peers/', import.meta.url);
 const QUEUE = 'bench';
 const TRIES = 2;
-const TRY_JOBS = 8000;
 const TRY_WARM_UP_MS = 1000;
 
 export interface WorkerSetting {
@@ -43,7 +43,7 @@ export interface PeerSystem extends SystemUnderTest {
 export async function startPeer(
   folder: string,
   numbers: JobNumbers,
-  window: number,
+  { workload, window, warmUpMs }: Pick<ThroughputOptions, 'workload' | 'window' | 'warmUpMs'>,
   cleanup: Cleanup,
 ): Promise<PeerSystem> {
   const redis = await startBenchRedis(join(folder, 'redis'));
@@ -54,7 +54,7 @@ export async function startPeer(
     cleanup.add(() => role.stop());
     return role;
   };
-  const setup: ProducerSetup = { socketPath, queue: QUEUE };
+  const setup: ProducerSetup = { socketPath, queue: QUEUE, workload: workload.name };
   const submitter = await start('producer', './bullmq-producer.ts', setup);
   const workersOf = ({ workers, concurrency }: WorkerSetting): Promise<RoleProcess[]> =>
     Promise.all(
@@ -63,6 +63,7 @@ export async function startPeer(
           socketPath,
           queue: QUEUE,
           concurrency,
+          workload: workload.name,
         } satisfies WorkerSetup),
       ),
     );
@@ -76,15 +77,16 @@ export async function startPeer(
     for (const [index, setting] of SETTINGS.entries()) {
       const workers = await workersOf(setting);
       const system = systemWith(workers);
-      await warmUp(system, numbers, window, TRY_WARM_UP_MS);
-      const { perSecond } = await runRound(system, { first: numbers.take(TRY_JOBS), jobs: TRY_JOBS, window });
+      await warmUp(system, numbers, window, workload.stretch, Math.min(TRY_WARM_UP_MS, warmUpMs));
+      const jobs = 2 * workload.stretch;
+      const { perSecond } = await runRound(system, { first: numbers.take(jobs), jobs, window });
       best[index] = Math.max(best[index] ?? 0, perSecond);
       await Promise.all(workers.map((worker) => worker.stop()));
     }
   }
   const tried = SETTINGS.map((setting, index) => ({
     ...setting,
-    perSecond: Math.round(best[index] as number),
+    perSecond: Math.round((best[index] as number) * workload.perFlow),
   }));
   const setting = SETTINGS[best.indexOf(Math.max(...best))] as WorkerSetting;
   return { ...systemWith(await workersOf(setting)), setting, tried };

@@ -32,11 +32,11 @@ export function jsonReport(report: Report): string {
       ),
     );
   return JSON.stringify({
-    scenario: 'throughput',
+    scenario: options.workload.name,
     dibs: dibs?.perSecond.median ?? null,
     peer: peer?.perSecond.median ?? null,
     ratio: ratioOf(report) ?? null,
-    unit: 'jobs/s',
+    unit: options.workload.unit,
     rounds: report.rounds,
     jobs: of(({ jobs }) => jobs),
     spread: { ...of(({ perSecond: { min, max } }) => [min, max]), ratio: ratioSpread ?? null },
@@ -55,11 +55,13 @@ export function jsonReport(report: Report): string {
     quiet: report.quiet,
     roundsLeftOut: report.leftOut,
     agents: options.agents,
+    slots: options.slots,
+    coordinators: options.coordinators,
     isolation: options.isolation,
     window: options.window,
     peerSetting: setting ?? null,
     peerTried: tried,
-    payloadBytes: 200,
+    payloadBytes: options.workload.name === 'fanout' ? 60 : 200,
     resultBytes: 200,
     redis: { version: redis, appendfsync: 'everysec', policy: 'noeviction', transport: 'unix socket' },
     node: process.versions.node,
@@ -70,9 +72,9 @@ export function jsonReport(report: Report): string {
 export function tableReport(report: Report): string {
   const { options, dibs, peer, ratioSpread, setting, tried, redis, cores } = report;
   const lines = [
-    `No-op jobs, 200 B in, 200 B out, ${report.rounds} rounds in turn; ${cores} cores, Redis ${redis}, AOF everysec, ` +
+    `${options.workload.name}: ${options.workload.about}; ${report.rounds} rounds in turn; ${cores} cores, Redis ${redis}, AOF everysec, ` +
       `Node ${process.versions.node}`,
-    `Dibs: 1 coordinator, ${options.agents} agents, ${options.isolation} executor, 1 consumer`,
+    `Dibs: ${options.coordinators} coordinators, ${options.agents} agents × ${options.slots} slots, ${options.isolation} executor, 1 consumer`,
   ];
   if (setting !== undefined) {
     const tries = tried.map((each) => `${settingText(each)}: ${each.perSecond}/s`).join(', ');

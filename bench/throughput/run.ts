@@ -1,8 +1,8 @@
 /**
- * Scenario "throughput": no-op jobs per second through Dibs and through BullMQ, in turn, on the same machine and the same
+ * The rate scenarios (workloads.ts): no-op jobs through Dibs and through BullMQ, in turn, on the same machine and the same
  * Redis settings.
  *
- * Both sides: 200 bytes of JSON in, 200 bytes of JSON out, results kept in Redis, and a submitter that is told of every
+ * Both sides: 200 bytes of JSON in (60 in a wide fan-out), 200 bytes of JSON out, results kept in Redis, and a submitter that is told of every
  * completion with its result. Only completions the submitter saw count; one missing, doubled or wrong fails the bench.
  *
  *   options.ts   what it can be told           round.ts     one measured round
@@ -29,15 +29,16 @@ import { runRound } from './round.ts';
 import type { Round, SystemUnderTest } from './round.ts';
 import { ratios, summarise } from './summary.ts';
 import { JobNumbers, warmUp } from './warm-up.ts';
+import type { WorkloadName } from './workloads.ts';
 
 /** A round takes about this long. */
 const ROUND_MS = 4000;
 
 /** Exit code. */
-export async function throughput(argv: readonly string[]): Promise<number> {
+export async function rates(name: WorkloadName, argv: readonly string[]): Promise<number> {
   let options: ThroughputOptions;
   try {
-    options = throughputOptions(argv);
+    options = throughputOptions(name, argv);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${USAGE}\n`);
     return 2;
@@ -52,7 +53,7 @@ async function measure(options: ThroughputOptions): Promise<Report> {
     const folder = await mkdtemp(join(tmpdir(), 'dibs-bench-'));
     cleanup.add(() => rm(folder, { recursive: true, force: true }));
     const numbers = new JobNumbers();
-    const { window } = options;
+    const { window, workload, warmUpMs } = options;
     const systems: Partial<Record<Side, SystemUnderTest>> = {};
     const jobs: Partial<Record<Side, number>> = {};
     let peer: PeerSystem | undefined;
@@ -61,10 +62,11 @@ async function measure(options: ThroughputOptions): Promise<Report> {
       await mkdir(own);
       say(`starting ${side}`);
       if (side === 'dibs') systems.dibs = await startDibs(own, options, cleanup);
-      else systems.peer = peer = await startPeer(own, numbers, window, cleanup);
-      const perSecond = await warmUp(systems[side] as SystemUnderTest, numbers, window);
-      jobs[side] = options.jobs ?? Math.max(1000, Math.round((perSecond * ROUND_MS) / 1e6) * 1000);
-      say(`${side} is warm: ${Math.round(perSecond)} jobs/s`);
+      else systems.peer = peer = await startPeer(own, numbers, options, cleanup);
+      const { stretch } = workload;
+      const perSecond = await warmUp(systems[side] as SystemUnderTest, numbers, window, stretch, warmUpMs);
+      jobs[side] = options.jobs ?? Math.max(1, Math.ceil((perSecond * ROUND_MS) / 1000 / stretch)) * stretch;
+      say(`${side} is warm: ${Math.round(perSecond * workload.perFlow)} ${workload.unit}`);
     }
 
     const counted = await measurePairs(options.rounds, options.sides, async (side, number) => {
@@ -74,7 +76,7 @@ async function measure(options: ThroughputOptions): Promise<Report> {
       const others = round.foreignCores.toFixed(1);
       const cpuMs = (Object.values(round.roles).reduce((sum, use) => sum + use.cpuMs, 0) / count) * 1000;
       say(
-        `round ${number}, ${side}: ${Math.round(round.perSecond)} jobs/s, ${Math.round(cpuMs)} ms CPU per 1000 jobs` +
+        `round ${number}, ${side}: ${Math.round(round.perSecond * workload.perFlow)} ${workload.unit}, ${Math.round(cpuMs / workload.perFlow)} ms CPU per 1000` +
           ` (others used ${others} cores)`,
       );
       return round;
@@ -88,8 +90,8 @@ async function measure(options: ThroughputOptions): Promise<Report> {
   const cores = availableParallelism();
   return {
     options,
-    dibs: summarise(roundsOf(counted, 'dibs'), cores),
-    peer: summarise(roundsOf(counted, 'peer'), cores),
+    dibs: summarise(roundsOf(counted, 'dibs'), cores, options.workload.perFlow),
+    peer: summarise(roundsOf(counted, 'peer'), cores, options.workload.perFlow),
     ratioSpread: ratios(counted.pairs),
     quiet: counted.quiet,
     rounds: counted.pairs.length,

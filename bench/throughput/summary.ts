@@ -25,8 +25,12 @@ export interface SideSummary {
   readonly jobs: number;
 }
 
-/** Undefined without a round. */
-export function summarise(rounds: readonly Round[], machineCores: number): SideSummary | undefined {
+/** Undefined without a round. `perFlow`: what one flow counts. */
+export function summarise(
+  rounds: readonly Round[],
+  machineCores: number,
+  perFlow = 1,
+): SideSummary | undefined {
   if (rounds.length === 0) return undefined;
   const middle = (of: (round: Round) => number): number => spread(rounds.map(of)).median;
   const names = Object.keys(rounds[0]?.roles ?? {});
@@ -40,11 +44,11 @@ export function summarise(rounds: readonly Round[], machineCores: number): SideS
         ),
       ]),
     );
-  const cpu = byName((round, name) => (round.roles[name]?.cpuMs ?? 0) / round.jobs);
+  const cpu = byName((round, name) => (round.roles[name]?.cpuMs ?? 0) / round.jobs / perFlow);
   const busiest = byName((round, name) => round.roles[name]?.busiest ?? 0);
   const cores = middle((round) => round.cores);
   const foreignCores = middle((round) => round.foreignCores);
-  const { median, min, max } = spread(rounds.map(({ perSecond }) => perSecond));
+  const { median, min, max } = spread(rounds.map(({ perSecond }) => perSecond * perFlow));
   return {
     perSecond: { median: Math.round(median), min: Math.round(min), max: Math.round(max) },
     cpu,

@@ -6,9 +6,6 @@
 import { runRound } from './round.ts';
 import type { SystemUnderTest } from './round.ts';
 
-const WARM_UP_MS = 3000;
-const CHUNK = 4000;
-
 export class JobNumbers {
   #next = 1;
 
@@ -20,16 +17,17 @@ export class JobNumbers {
   }
 }
 
-/** Jobs per second at the end of the warm-up. */
+/** Flows per second at the end of the warm-up: `stretch` flows at a time until `forMs` have passed. */
 export async function warmUp(
   system: SystemUnderTest,
   numbers: JobNumbers,
   window: number,
-  forMs: number = WARM_UP_MS,
+  stretch: number,
+  forMs: number,
 ): Promise<number> {
   const startedAt = performance.now();
   for (;;) {
-    const { perSecond } = await runRound(system, { first: numbers.take(CHUNK), jobs: CHUNK, window });
+    const { perSecond } = await runRound(system, { first: numbers.take(stretch), jobs: stretch, window });
     if (performance.now() - startedAt > forMs) return perSecond;
   }
 }

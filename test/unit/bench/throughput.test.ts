@@ -99,19 +99,19 @@ describe('the payload', () => {
 
 describe('options', () => {
   it('have defaults', () => {
-    expect(throughputOptions([])).toMatchObject({
+    expect(throughputOptions('throughput', [])).toMatchObject({
       rounds: 5,
       agents: 2,
       isolation: 'inline',
       jobs: undefined,
     });
-    expect(throughputOptions(['--only', 'peer']).sides).toEqual(['peer']);
+    expect(throughputOptions('throughput', ['--only', 'peer']).sides).toEqual(['peer']);
   });
 
   it.each([['--jobs', '0'], ['--isolation', 'thread'], ['--rounds', 'many'], ['--unknown']])(
     'refuse %s %s',
     (...argv) => {
-      expect(() => throughputOptions(argv)).toThrow(TypeError);
+      expect(() => throughputOptions('throughput', argv)).toThrow(TypeError);
     },
   );
 });
