@@ -10,7 +10,6 @@ import type { Reads } from '../../coordinator/queue/reads.ts';
 import type { Store, Submission } from '../../coordinator/queue/store.ts';
 import { Intake } from '../../coordinator/workflow/intake.ts';
 import { PlanCache } from '../../coordinator/workflow/plan-cache.ts';
-import type { Plan } from '../../coordinator/workflow/plan.ts';
 import { Shell } from '../../coordinator/workflow/shell.ts';
 import { compileWorkflow } from '../../coordinator/workflow/spec.ts';
 import type { WorkflowSpecInput } from '../../coordinator/workflow/spec-input.ts';
@@ -82,13 +81,11 @@ export class Flows {
   /** Completions of everything a claim brought. */
   completions(reply: readonly unknown[], outputJson: () => string): CompleteItem[] {
     const items: CompleteItem[] = [];
-    const plans = new Map<string, Plan>();
     for (let i = 1; i < reply.length;) {
-      const [, ref, token, , , , , hasHead, hasPlan] = reply[i++] as Grant;
+      const [, ref, token, , , , , hasHead] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step } = parseJobRef(ref);
-      if (hasPlan) plans.set(wid, this.#plans.get(wid, reply[i++] as Buffer));
-      const job = { ref, token, wid, step, plan: plans.get(wid), view, progressAt: 0 };
+      const job = { ref, token, wid, step, plan: this.#plans.find(wid), view, progressAt: 0 };
       const said = {
         verdict: Verdict.VERDICT_SUCCEEDED,
         outputJson: outputJson(),

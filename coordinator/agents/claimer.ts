@@ -227,18 +227,21 @@ export class Claimer {
     else names.add(name);
   }
 
-  /** Plans of the granted workflows: those that came along, those at hand, and the others from the store. */
+  /** Plans of the granted workflows: those at hand, and the others from the store. */
   async #plansFor(reply: readonly unknown[]): Promise<Map<string, Plan>> {
     const { cell, plans: known, reads } = this.#options;
     const plans = new Map<string, Plan>();
+    const asked = new Set<string>();
     const missing: string[] = [];
     for (let i = 1; i < reply.length; i++) {
-      const [, ref, , , , , , hasHead, hasPlan] = reply[i] as Grant;
+      const [, ref, , , , , , hasHead] = reply[i] as Grant;
       if (hasHead) i++;
       const wid = ref.slice(0, WID_LENGTH);
-      const plan = hasPlan ? known.get(wid, reply[++i] as Buffer) : known.find(wid);
-      if (plan !== undefined) plans.set(wid, plan);
-      else if (!plans.has(wid)) missing.push(wid);
+      if (asked.has(wid)) continue;
+      asked.add(wid);
+      const plan = known.find(wid);
+      if (plan === undefined) missing.push(wid);
+      else plans.set(wid, plan);
     }
     if (missing.length === 0) return plans;
     const found = await patiently(() => reads.plans(cell, missing), { timeoutMs: PLAN_PATIENCE_MS });
@@ -258,9 +261,8 @@ export class Claimer {
   ): number[][] {
     const granted: number[][] = asked.map(() => []);
     for (let i = 1; i < reply.length;) {
-      const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
+      const [index, ref, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
-      if (hasPlan) i++;
       const { wid, step, ordinal } = parseJobRef(ref);
       const plan = plans.get(wid);
       // It is gone: so will be its offer.

@@ -35,8 +35,8 @@ export type ClaimAsk = [string, number, string[], number[], number[], number[]?]
 /** [shortfall per ask, ask and class (both from 0) in turn of what was left to others] */
 export type ClaimShort = [number[], number[]];
 
-/** [ask index, ref, token, attempt, cost (-1 = the plan's), input, slot, head follows, plan follows] */
-export type Grant = [number, string, string, number, number, string, number, boolean, boolean];
+/** [ask index, ref, token, attempt, cost (-1 = the plan's), input, slot, head follows] */
+export type Grant = [number, string, string, number, number, string, number, boolean];
 
 /** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or its number in `changes` or false, seen] */
 export type CompleteItem = [

@@ -47,8 +47,7 @@ export class PlanCache {
     const known = this.find(wid);
     if (known !== undefined) return known;
     const plan = unpackPlan(bytes);
-    // A plan of one step is rarely asked for again.
-    if (plan.steps.length > 1) this.put(wid, plan);
+    this.put(wid, plan);
     return plan;
   }
 }

@@ -2,7 +2,7 @@
 -- purpose: agents race for jobs; each ask takes one job in turn until all are filled or nothing is left
 -- keys: cell meta
 -- args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number]
--- returns: sequence of [shortfall per ask, ask and class in turn of what was left to others], then per grant its facts, the head where asked for, the plan once per workflow
+-- returns: sequence of [shortfall per ask, ask and class in turn of what was left to others], then per grant its facts, and the head where it helps to decide ahead
 -- edges: unassigned -> scheduled
 -- emits: job.claimed
 -- idempotent: the last claim number of a coordinator answers with the same grants
@@ -10,21 +10,17 @@
 local tag, origin, claim_no, random, offer_ms, register, asks, avoid_ms = A[1], A[2], A[3], A[4], A[5], A[6], A[7], A[8]
 local parts = {}
 
--- One grant: what the agent needs, then version and view for deciding ahead, then the plan once per workflow and call.
-local planned = {}
+-- One grant: what the agent needs, then version and view for deciding ahead, which can be done of the end of a step's last
+-- open job only. No plan: most coordinators know it, and the others read it once. (That of a fan-out over a long list is long.)
 local function grant(ask, rec)
-  local j, w = rec.j, rec.w
-  local view = false
-  if w.h[H.stepCount] <= STEPS_PER_CHUNK then view = true end
-  local plan = not planned[w.wid]
-  planned[w.wid] = true
-  parts[#parts + 1] = {ask, rec, view, plan}
+  local w = rec.w
+  local view = w.h[H.stepCount] <= STEPS_PER_CHUNK and step_of(w, rec.s)[S.open] == 1
+  parts[#parts + 1] = {ask, rec, view}
 end
 
--- A solo record's job travels without a view, for there is nothing to decide ahead, and without its plan: most coordinators
--- know it, and the others read it.
+-- A solo record's job travels without a view: there is nothing to decide ahead.
 local function grant_solo(ask, wid, token)
-  parts[#parts + 1] = {ask, false, false, false, wid, token}
+  parts[#parts + 1] = {ask, false, false, wid, token}
 end
 
 local last = call('HGET', P .. 'k', origin)
@@ -34,12 +30,12 @@ if last then
     local kept = last[2]
     for i = 1, #kept, 3 do
       local wid = sub(kept[i + 1], 1, 26)
-      prefetch({kept[i + 1]}, true)
+      prefetch({kept[i + 1]})
       local solo = solos[wid]
       if solo and solo.q[Q.state] == ST.scheduled and solo.q[Q.token] == kept[i + 2] then
         grant_solo(kept[i], wid, solo.q[Q.token])
       else
-        local rec = load_job(kept[i + 1], true)
+        local rec = load_job(kept[i + 1])
         if held(rec, kept[i + 2]) == 'ok' then grant(kept[i], rec) end
       end
     end
@@ -157,7 +153,7 @@ local function fetch_ahead(p)
   for k = p.i - 2, math.min(p.size, last_one), 2 do
     if not is_solo_member(p.list[k]) then refs[#refs + 1] = sub(p.list[k], 12) end
   end
-  prefetch(refs, true)
+  prefetch(refs)
 end
 
 local function next_token()
@@ -202,7 +198,7 @@ while open > 0 do
           local rec, j
           if not solo then
             if jobs[ref] == nil then fetch_ahead(p) end
-            rec = load_job(ref, true)
+            rec = load_job(ref)
             j = rec and rec.j
           end
           if solo then
@@ -282,7 +278,7 @@ if #parts > 0 and #asks > 0 then
   local kept = {}
   for i = 1, #parts do
     local g = parts[i]
-    if g[5] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[5] .. '-0-0', g[6]
+    if g[4] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[4] .. '-0-0', g[5]
     else kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[2].ref, g[2].j[J.token] end
   end
   call('HSET', P .. 'k', origin, pack({claim_no, kept}))
@@ -290,24 +286,18 @@ end
 local out = {pack({short, shunned})}
 for i = 1, #parts do
   local g = parts[i]
-  -- \153: an array of nine. Plans go as bytes: whoever knows a plan need not read it.
-  local plan
-  if g[5] then
-    out[#out + 1] = '\153' .. pack(g[1], g[5] .. '-0-0', g[6], 1, -1, '', 0, false, false)
+  -- \152: an array of eight.
+  if g[4] then
+    out[#out + 1] = '\152' .. pack(g[1], g[4] .. '-0-0', g[5], 1, -1, '', 0, false)
   else
     local rec = g[2]
-    local j, w = rec.j, rec.w
-    out[#out + 1] = '\153' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], g[3], g[4])
+    local j = rec.j
+    out[#out + 1] = '\152' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], g[3])
     if g[3] then
-      local head = head_bytes(w)
+      local head = head_bytes(rec.w)
       out[#out + 1] = bin_header(head)
       out[#out + 1] = head
     end
-    plan = g[4] and w.plan
-  end
-  if plan then
-    out[#out + 1] = bin_header(plan)
-    out[#out + 1] = plan
   end
 end
 -- A list: joined here, every byte would be hashed up to three times more. Joined by the caller it is a sequence.

@@ -13,7 +13,7 @@ if A[3] == 0 then return pack({'0', now, held}) end
 local key = A[1] == 'o' and OFFERS or LEASES
 local page = call('ZSCAN', key, A[2], 'COUNT', A[3])
 for i = 1, #page[2], 2 do refs[#refs + 1] = page[2][i] end
-prefetch(refs, false)
+prefetch(refs)
 for i = 1, #refs do
   local ref = refs[i]
   local solo = solos[sub(ref, 1, 26)]

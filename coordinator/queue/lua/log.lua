@@ -9,7 +9,7 @@
 -- use: cell
 local wid = A[1]
 local r = call('HMGET', bucket(wid), wid, wid .. 'h')
-local w = work_of(wid, r[1], r[2], nil)
+local w = work_of(wid, r[1], r[2])
 local solo = solos[wid]
 local function joined(watch)
   if A[4] == '' or watch == A[4] or watch == '*' then return watch end

@@ -10,7 +10,8 @@ import { Reads } from '../../../coordinator/queue/reads.ts';
 import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
 import { Store } from '../../../coordinator/queue/store.ts';
 import { begin } from '../../../coordinator/workflow/engine.ts';
-import { packPlan, unpackPlan } from '../../../coordinator/workflow/plan-codec.ts';
+import { packPlan } from '../../../coordinator/workflow/plan-codec.ts';
+import type { Plan } from '../../../coordinator/workflow/plan.ts';
 import { Shell } from '../../../coordinator/workflow/shell.ts';
 import { compileWorkflow } from '../../../coordinator/workflow/spec.ts';
 import { freshView } from '../../../coordinator/workflow/view.ts';
@@ -44,6 +45,7 @@ class Life {
   readonly #world: World;
   readonly #shell: Shell;
   readonly errors: unknown[] = [];
+  #plan: Plan | undefined;
   #held: Granted[] = [];
 
   constructor(world: World) {
@@ -84,6 +86,7 @@ class Life {
     );
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
     const { plan } = compiled;
+    this.#plan = plan;
     const [only, second] = plan.steps;
     // As intake does: one plain job is a solo record.
     if (only !== undefined && second === undefined && only.fanOut === null) {
@@ -137,10 +140,11 @@ class Life {
 
   /** With the decision that follows, where it can be made ahead, as a coordinator does. */
   async #succeed(held: Granted, ahead: boolean): Promise<void> {
-    const { ref, head, plan } = held;
+    const { ref, head } = held;
+    const plan = this.#plan;
     const made =
-      ahead && head !== undefined
-        ? this.#shell.speculate(unpackPlan(plan as Buffer), head, Number(ref.split('-')[1]), '{}')
+      ahead && head !== undefined && plan !== undefined
+        ? this.#shell.speculate(plan, head, Number(ref.split('-')[1]), '{}')
         : undefined;
     await this.#world.complete(success(held, '{}', made));
   }

@@ -55,7 +55,6 @@ export interface Granted {
   readonly input: string;
   readonly slot: number;
   readonly head: WorkflowView | undefined;
-  readonly plan: unknown;
 }
 
 export interface Claimed {
@@ -370,13 +369,10 @@ export function readJobRow(bytes: Buffer): Job {
 
 export function readClaim(reply: readonly unknown[]): Claimed {
   const grants: Granted[] = [];
-  const plans = new Map<string, unknown>();
   for (let i = 1; i < reply.length;) {
-    const [index, ref, token, attempt, cost, input, slot, hasHead, hasPlan] = reply[i++] as Grant;
+    const [index, ref, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
     const head = hasHead ? readHead(reply[i++] as Buffer) : undefined;
-    const wid = ref.slice(0, 26);
-    if (hasPlan) plans.set(wid, reply[i++]);
-    grants.push({ ask: index, ref, token, attempt, cost, input, slot, head, plan: plans.get(wid) });
+    grants.push({ ask: index, ref, token, attempt, cost, input, slot, head });
   }
   const [short, flat] = reply[0] as ClaimShort;
   const left = flat.flatMap((ask, i): [number, number][] =>

@@ -16,12 +16,12 @@ local now = clock[1] * 1000 + floor(clock[2] / 1000)
 local OFFERS, LEASES, TIMERS, TODO = P .. 'o', P .. 'l', P .. 't', P .. 'd'
 
 -- A workflow here: {wid, key = its bucket, h = head, raw = step records, parts = the same one by one, open = unpacked ones,
--- log = packed entries, ev = packed events of this call, evs = how many, plan, chunks}
+-- log = packed entries, ev = packed events of this call, evs = how many, new_plan, chunks}
 local works = {}   -- wid -> workflow, false when there is none
 local touched = {} -- list of works to write
 local jobs = {}    -- ref -> {ref, w = workflow, s = step index, n = ordinal, j = record}, false when there is none
 local moved = {}   -- list of jobs to write
-local solos = {}   -- wid -> {wid, q = solo record, plan, dirty, held}: one step, one job, on the plain way (records.ts)
+local solos = {}   -- wid -> {wid, q = solo record, new_plan, dirty, held}: one step, one job, on the plain way (records.ts)
 local expanded = {} -- jobs that were solo records when this call began
 local zadds, zrems, zadd_keys, zrem_keys = {}, {}, {}, {}
 
@@ -95,7 +95,7 @@ local function expand(wid)
   local raw = pack_step({state, 0, 1, 1, 1, open, 1 - open, 0, q[Q.startedAt], q[Q.completedAt], 0, 0, ''})
   h[H.stepsBytes] = #raw
   local w = {wid = wid, key = bucket(wid), h = h, raw = raw, parts = false, open = false, packed = false, log = log, ev = '',
-    evs = 0, dirty = false, plan = solo.plan, new_plan = false, chunks = false}
+    evs = 0, dirty = false, new_plan = false, chunks = false}
   works[wid] = w
   local claimed = state >= ST.scheduled
   local j = {state, state == ST.scheduled and 1 or 0, q[Q.band], 0, claimed and 1 or 0, 0, 1, 0, -1, 0, q[Q.createdAt],
@@ -109,7 +109,7 @@ local function expand(wid)
 end
 
 -- A workflow that was read, and the claim beside it; nil while it stays a solo record.
-local function work_of(wid, raw, hold, plan)
+local function work_of(wid, raw, hold)
   local w = works[wid]
   if w == nil and not solos[wid] then
     if not raw then works[wid] = false return false end
@@ -120,14 +120,14 @@ local function work_of(wid, raw, hold, plan)
         q[Q.state], q[Q.claimedAt], q[Q.token], q[Q.claimed], q[Q.agent] = ST.scheduled, k[K.claimedAt], k[K.token],
           k[K.claimed], k[K.agent]
       end
-      solos[wid] = {wid = wid, q = q, plan = plan, dirty = false, held = hold}
+      solos[wid] = {wid = wid, q = q, dirty = false, held = hold}
       return nil
     end
     local h = unpack_head(raw)
     local steps_at = h[H.END]
     local log_at = steps_at + h[H.stepsBytes]
     w = {wid = wid, key = bucket(wid), h = h, raw = sub(raw, steps_at, log_at - 1), parts = false, open = false, packed = false,
-      log = sub(raw, log_at), ev = '', evs = 0, dirty = false, plan = plan, new_plan = false, chunks = false}
+      log = sub(raw, log_at), ev = '', evs = 0, dirty = false, new_plan = false, chunks = false}
     works[wid] = w
   end
   return w
@@ -138,7 +138,7 @@ local function load_work(wid)
   if w ~= nil then return w end
   if not solos[wid] then
     local r = call('HMGET', bucket(wid), wid, wid .. 'h')
-    w = work_of(wid, r[1], r[2], nil)
+    w = work_of(wid, r[1], r[2])
   end
   if solos[wid] then return expand(wid) end
   return w
@@ -152,7 +152,7 @@ local function job_of(ref, w, s, n, raw)
 end
 
 -- The job and its workflow in one read; false when either is gone.
-local function load_job(ref, want_plan)
+local function load_job(ref)
   local rec = jobs[ref]
   if rec ~= nil then return rec end
   local wid, s, n = split_ref(ref)
@@ -163,11 +163,9 @@ local function load_job(ref, want_plan)
     if rec ~= nil then return rec end
   end
   local w = works[wid]
-  if w == nil or (want_plan and w and not w.plan) then
-    local r
-    if want_plan then r = call('HMGET', bucket(wid), ref, wid, wid .. 'h', wid .. 'p')
-    else r = call('HMGET', bucket(wid), ref, wid, wid .. 'h') end
-    if w == nil then w = work_of(wid, r[2], r[3], r[4]) else w.plan = r[4] end
+  if w == nil then
+    local r = call('HMGET', bucket(wid), ref, wid, wid .. 'h')
+    w = work_of(wid, r[2], r[3])
     if solos[wid] then
       w = expand(wid)
       rec = jobs[ref]
@@ -181,7 +179,7 @@ local function load_job(ref, want_plan)
 end
 
 -- Reads the records of many jobs with one call per bucket; load_job then finds them. Item i's ref begins at `from`.
-local function prefetch(refs, want_plan)
+local function prefetch(refs)
   local fields, order, asked, asked_works = {}, {}, {}, {}
   for i = 1, #refs do
     local ref = refs[i]
@@ -198,7 +196,6 @@ local function prefetch(refs, want_plan)
         list[size + 2] = wid
         -- Only a first job may be a solo record's.
         if sub(ref, 27) == '-0-0' then size = size + 1 list[size + 2] = wid .. 'h' end
-        if want_plan then list[size + 3] = wid .. 'p' end
       end
     end
   end
@@ -213,9 +210,8 @@ local function prefetch(refs, want_plan)
       k = k + 1
       if k <= size and #list[k] == 26 then
         local first = sub(ref, 27) == '-0-0'
-        local behind = first and k + 1 or k
-        work_of(list[k], found[k], first and found[behind], want_plan and found[behind + 1] or nil)
-        k = behind + (want_plan and 2 or 1)
+        work_of(list[k], found[k], first and found[k + 1])
+        k = k + (first and 2 or 1)
       end
       local w = wid and works[wid]
       if w then job_of(ref, w, s, n, raw) elseif w == false then jobs[ref] = false end
@@ -226,7 +222,7 @@ end
 local function prefetch_items(items)
   local refs = {}
   for i = 1, #items do refs[i] = items[i][1] end
-  prefetch(refs, false)
+  prefetch(refs)
 end
 
 local function touch(w)

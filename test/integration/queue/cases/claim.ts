@@ -4,12 +4,11 @@ import type { ClaimAsk } from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State } from '../../../../sdk/common/states.ts';
 import { change, ending, flow, job, success } from '../changes.ts';
-import { unpack } from '../../../../coordinator/queue/codec.ts';
 import { OFFER_MS, ask } from '../world.ts';
 import type { Granted, World } from '../world.ts';
 
 export function claimCases(world: () => World): void {
-  test('a grant says what the agent needs, and brings the head as the claim left it and the plan once', async () => {
+  test('a grant says what the agent needs', async () => {
     const w = world();
     const wid = w.wid('a');
     const specs = [job({ cost: 2.5, input: '"first"' }), job({ slot: 1 })];
@@ -25,11 +24,9 @@ export function claimCases(world: () => World): void {
       input: '"first"',
       slot: 0,
     });
-    expect(unpack(first.plan as Buffer)).toEqual({ some: 'plan' });
     expect(second).toMatchObject({ ref: `${wid}-0-1`, cost: 1, input: '', slot: 1 });
-    expect(first.head).toMatchObject({ version: 1, facts: 0, state: State.scheduled });
-    expect(first.head?.steps[0]).toMatchObject({ state: State.scheduled, open: 2 });
-    expect(second.head).toEqual(await w.head(wid));
+    // Nothing can be decided ahead while the step has another open job.
+    expect([first.head, second.head]).toEqual([undefined, undefined]);
     expect(await w.job(first.ref)).toMatchObject({
       state: State.scheduled,
       agent: 'agent',
@@ -42,6 +39,16 @@ export function claimCases(world: () => World): void {
     const lapses = Number(await w.redis.zscore(keys.offers(w.cell), first.ref));
     expect(Math.abs(lapses - OFFER_MS - Date.now())).toBeLessThan(10_000);
     expect((await w.story(wid)).slice(-2)).toEqual(['job.claimed 0', 'job.claimed 1']);
+  });
+
+  test("the job that is its step's only open one brings the head as the claim left it", async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.submit(flow(wid));
+    const [only] = (await w.take('agent', 1, 'q')) as [Granted];
+    expect(only.head).toMatchObject({ version: 1, facts: 0, state: State.scheduled });
+    expect(only.head?.steps[0]).toMatchObject({ state: State.scheduled, open: 1 });
+    expect(only.head).toEqual(await w.head(wid));
   });
 
   test('asks take one job in turn', async () => {
