@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { dispatch } from './dispatch/run.ts';
 import { rates } from './throughput/run.ts';
 import { WORKLOADS } from './throughput/workloads.ts';
 
@@ -17,6 +18,7 @@ const SCENARIOS: Readonly<
       { about, run: (argv: readonly string[]) => rates(name, argv) },
     ]),
   ),
+  dispatch: { about: 'time from submit to handler start in an idle system', run: dispatch },
   scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },
   layouts: { about: 'Redis key layouts compared', run: script('./layouts/run.ts') },
 };

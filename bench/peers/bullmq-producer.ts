@@ -7,6 +7,8 @@
 import { FlowProducer, Queue, QueueEvents } from 'bullmq';
 import { ITEM_BYTES, inputOf, outputOf } from '../support/payload.ts';
 import type { JobOutput } from '../support/payload.ts';
+import { timeEach } from '../support/latency.ts';
+import type { Started } from '../support/latency.ts';
 import { serveRole } from '../support/role.ts';
 import { Tally } from '../support/tally.ts';
 import type { RoundAsk } from '../support/tally.ts';
@@ -34,6 +36,7 @@ await serveRole(async ({ socketPath, queue: name, workload }: ProducerSetup) => 
   /** Jobs of each wide fan-out that are not done. */
   const open = new Map<number, number>();
   events.on('completed', ({ jobId, returnvalue }) => {
+    if (tally === undefined) return;
     const output = returnvalue as unknown as JobOutput;
     if (workload !== 'fanout') {
       tally?.saw(output.n, () => output);
@@ -83,7 +86,7 @@ await serveRole(async ({ socketPath, queue: name, workload }: ProducerSetup) => 
     return counting.done;
   };
   return {
-    commands: { round },
+    commands: { round, dispatch: (count: number) => timeEach(count, () => timed(queue, events)) },
     stop: async () => {
       await events.close();
       await flows.close();
@@ -91,3 +94,12 @@ await serveRole(async ({ socketPath, queue: name, workload }: ProducerSetup) => 
     },
   };
 });
+
+/** One job that says when it began. */
+async function timed(queue: Queue, events: QueueEvents): Promise<Started> {
+  const told = new Promise<Started>((resolve) =>
+    events.once('completed', ({ returnvalue }) => resolve(returnvalue as unknown as Started)),
+  );
+  await queue.add('clock', {});
+  return told;
+}

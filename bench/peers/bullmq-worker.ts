@@ -1,6 +1,7 @@
 /** BullMQ's worker as a process of its own, with the jobs of a scenario. Its jobs stay in Redis when they are done, as Dibs's do. */
 import { Worker } from 'bullmq';
 import type { Job, Processor } from 'bullmq';
+import { machineUs } from '../support/latency.ts';
 import { mergedOf, outputOf } from '../support/payload.ts';
 import type { JobInput, JobOutput } from '../support/payload.ts';
 import { serveRole } from '../support/role.ts';
@@ -23,7 +24,11 @@ await serveRole(async ({ socketPath, queue, concurrency, workload }: WorkerSetup
     await worker.waitUntilReady();
     return worker;
   };
-  const workers = [await started(queue, (job) => Promise.resolve(outputOf(job.data as JobInput)))];
+  const workers = [
+    await started(queue, (job) =>
+      Promise.resolve(job.name === 'clock' ? { at: machineUs() } : outputOf(job.data as JobInput)),
+    ),
+  ];
   if (workload === 'chain3') {
     workers.push(await started(middleOf(queue), ofChild), await started(rootOf(queue), ofChild));
   } else if (workload === 'fan10') {

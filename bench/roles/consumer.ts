@@ -6,6 +6,8 @@
 import { createClient, readResult } from '../../sdk/client/index.ts';
 import type { SubmitStream, TerminalResult } from '../../sdk/client/index.ts';
 import { State } from '../../sdk/common/states.ts';
+import { timeEach } from '../support/latency.ts';
+import type { Started } from '../support/latency.ts';
 import { serveRole } from '../support/role.ts';
 import { Tally } from '../support/tally.ts';
 import type { RoundAsk } from '../support/tally.ts';
@@ -21,7 +23,14 @@ await serveRole(async ({ coordinator, workload }: ConsumerSetup) => {
   const client = createClient({ address: coordinator });
   const stream = client.openSubmitStream();
   return {
-    commands: { round: (ask: RoundAsk) => round(stream, workload, ask) },
+    commands: {
+      round: (ask: RoundAsk) => round(stream, workload, ask),
+      dispatch: (count: number) =>
+        timeEach(count, async () => {
+          const result = await stream.run({ steps: [{ type: 'bench.clock', input: {} }] });
+          return readResult(result).steps[0]?.output as unknown as Started;
+        }),
+    },
     stop: () => {
       stream.close();
       client.close();

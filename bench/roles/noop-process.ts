@@ -1,5 +1,6 @@
 /** What both sides run, as executors with a process of their own. */
 import { defineExecutor } from '../../sdk/executor/index.ts';
+import { machineUs } from '../support/latency.ts';
 import { mergedOf, outputOf } from '../support/payload.ts';
 import type { JobInput, MergeInput } from '../support/payload.ts';
 import { FAN_IN } from '../throughput/workloads.ts';
@@ -16,4 +17,11 @@ export const mergeProcess = defineExecutor({
   isolation: 'process',
 
   run: (input) => mergedOf(input as MergeInput, FAN_IN),
+});
+
+/** Says when it began. */
+export const clockProcess = defineExecutor({
+  type: 'bench.clock',
+  isolation: 'process',
+  run: () => ({ at: machineUs() }),
 });

@@ -19,7 +19,7 @@ export async function startDibs(
     'agents' | 'coordinators' | 'isolation' | 'slots' | 'profileTo' | 'workload'
   >,
   cleanup: Cleanup,
-): Promise<SystemUnderTest> {
+): Promise<SystemUnderTest & { readonly socketPath: string; readonly address: string }> {
   const redis = await startBenchRedis(join(folder, 'redis'));
   cleanup.add(() => redis.stop());
   const start = async (name: string, setup: unknown): Promise<RoleProcess> => {
@@ -47,5 +47,6 @@ export async function startDibs(
   }
   const setup: ConsumerSetup = { coordinator: addressFor(0), workload: options.workload.name };
   const submitter = await start('consumer', setup);
-  return { submitter, processes: [{ name: 'redis', pid: redis.pid }, ...coordinators, ...agents, submitter] };
+  const processes = [{ name: 'redis', pid: redis.pid }, ...coordinators, ...agents, submitter];
+  return { submitter, processes, socketPath: redis.socketPath, address: addressFor(0) };
 }

@@ -13,6 +13,7 @@ import { runRound } from './round.ts';
 import type { SystemUnderTest } from './round.ts';
 import { warmUp } from './warm-up.ts';
 import type { ThroughputOptions } from './options.ts';
+import type { WorkloadName } from './workloads.ts';
 import type { JobNumbers } from './warm-up.ts';
 
 const PEERS = new URL('../peers/', import.meta.url);
@@ -40,38 +41,23 @@ export interface PeerSystem extends SystemUnderTest {
   readonly tried: readonly Tried[];
 }
 
+/** One worker setting, nothing tried. */
+export async function startPlainPeer(
+  folder: string,
+  setting: WorkerSetting,
+  cleanup: Cleanup,
+): Promise<SystemUnderTest & { readonly socketPath: string }> {
+  const parts = await startParts(folder, 'throughput', cleanup);
+  return { ...parts.systemWith(await parts.workersOf(setting)), socketPath: parts.socketPath };
+}
+
 export async function startPeer(
   folder: string,
   numbers: JobNumbers,
   { workload, window, warmUpMs }: Pick<ThroughputOptions, 'workload' | 'window' | 'warmUpMs'>,
   cleanup: Cleanup,
 ): Promise<PeerSystem> {
-  const redis = await startBenchRedis(join(folder, 'redis'));
-  cleanup.add(() => redis.stop());
-  const { socketPath } = redis;
-  const start = async (name: string, module: string, setup: unknown): Promise<RoleProcess> => {
-    const role = await RoleProcess.start({ name, module: new URL(module, PEERS), setup });
-    cleanup.add(() => role.stop());
-    return role;
-  };
-  const setup: ProducerSetup = { socketPath, queue: QUEUE, workload: workload.name };
-  const submitter = await start('producer', './bullmq-producer.ts', setup);
-  const workersOf = ({ workers, concurrency }: WorkerSetting): Promise<RoleProcess[]> =>
-    Promise.all(
-      Array.from({ length: workers }, () =>
-        start('worker', './bullmq-worker.ts', {
-          socketPath,
-          queue: QUEUE,
-          concurrency,
-          workload: workload.name,
-        } satisfies WorkerSetup),
-      ),
-    );
-  const systemWith = (workers: readonly RoleProcess[]): SystemUnderTest => ({
-    submitter,
-    processes: [{ name: 'redis', pid: redis.pid }, ...workers, submitter],
-  });
-
+  const { systemWith, workersOf } = await startParts(folder, workload.name, cleanup);
   const best = SETTINGS.map(() => 0);
   for (let attempt = 0; attempt < TRIES; attempt++) {
     for (const [index, setting] of SETTINGS.entries()) {
@@ -90,4 +76,33 @@ export async function startPeer(
   }));
   const setting = SETTINGS[best.indexOf(Math.max(...best))] as WorkerSetting;
   return { ...systemWith(await workersOf(setting)), setting, tried };
+}
+
+async function startParts(folder: string, workload: WorkloadName, cleanup: Cleanup) {
+  const redis = await startBenchRedis(join(folder, 'redis'));
+  cleanup.add(() => redis.stop());
+  const { socketPath } = redis;
+  const start = async (name: string, module: string, setup: unknown): Promise<RoleProcess> => {
+    const role = await RoleProcess.start({ name, module: new URL(module, PEERS), setup });
+    cleanup.add(() => role.stop());
+    return role;
+  };
+  const setup: ProducerSetup = { socketPath, queue: QUEUE, workload };
+  const submitter = await start('producer', './bullmq-producer.ts', setup);
+  const workersOf = ({ workers, concurrency }: WorkerSetting): Promise<RoleProcess[]> =>
+    Promise.all(
+      Array.from({ length: workers }, () =>
+        start('worker', './bullmq-worker.ts', {
+          socketPath,
+          queue: QUEUE,
+          concurrency,
+          workload,
+        } satisfies WorkerSetup),
+      ),
+    );
+  const systemWith = (workers: readonly RoleProcess[]): SystemUnderTest => ({
+    submitter,
+    processes: [{ name: 'redis', pid: redis.pid }, ...workers, submitter],
+  });
+  return { systemWith, workersOf, socketPath };
 }
