@@ -191,6 +191,7 @@ class RunningCoordinator implements Coordinator {
     store.onTouched = (wid) => news.tell(wid);
     store.onTold = (told) => fleet.tell(told);
     store.onGrown = (cell, grown) => claimerOf(cell).wake(grown);
+    store.onStored = (cell, stored) => claimerOf(cell).wakeDry(stored);
 
     const completions = new Completions({
       store,

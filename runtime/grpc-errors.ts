@@ -107,12 +107,15 @@ function concealed(error: unknown, log: ErrorLog): DibsError {
   });
 }
 
+/** Tags and lengths of one problem on the wire. */
+const PROBLEM_FRAME_BYTES = 16;
+
 function fitting<T extends { field: string; description: string; reason: string }>(
   violations: readonly T[],
 ): T[] {
   let bytes = 0;
   const upTo = violations.findIndex(({ field, description, reason }) => {
-    bytes += Buffer.byteLength(field) + Buffer.byteLength(description) + reason.length + 12;
+    bytes += Buffer.byteLength(field) + Buffer.byteLength(description) + reason.length + PROBLEM_FRAME_BYTES;
     return bytes > MAX_PROBLEM_BYTES;
   });
   return violations.slice(0, upTo === -1 ? violations.length : Math.max(upTo, 1));

@@ -108,6 +108,12 @@ export class Claimer {
     this.kick();
   }
 
+  /** What was added to these classes is stored: those a claim found empty meanwhile are looked at again. */
+  wakeDry(classes: Iterable<string>): void {
+    const dry = [...classes].filter((name) => this.#dry.has(name));
+    if (dry.length > 0) this.wake(dry);
+  }
+
   /** Credits changed. */
   kick(): void {
     if (this.#stopped) return;

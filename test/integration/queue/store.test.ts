@@ -198,11 +198,14 @@ test('what its own calls touch and grow is announced, what they stop is handed o
   store.onTold = (orders) => heard.push(['told', orders]);
   store.onGrown = (cell, classes) =>
     heard.push(['grown', cell.index, classes === undefined ? undefined : [...classes]]);
+  store.onStored = (cell, classes) => heard.push(['stored', cell.index, [...classes]]);
   const wid = w.wid('a');
   await submit(store, wid, { jobs: 2 });
+  // As the call goes out, so that a claim may follow it; and when it is answered.
   expect(heard.splice(0)).toEqual([
-    ['touched', wid],
     ['grown', 0, ['q']],
+    ['stored', 0, ['q']],
+    ['touched', wid],
   ]);
   const [one, two] = (await w.take('agent', 2, 'q')) as [Granted, Granted];
   await complete(store, wid, one);
