@@ -17,6 +17,7 @@ import type {
 import type { State__Output } from '../../proto/gen/index.ts';
 import type { Plain, WorkflowHandlers } from '../../proto/gen/load.ts';
 import { toServiceError } from '../../runtime/grpc-errors.ts';
+import { asStoreError } from '../../runtime/redis/store-errors.ts';
 import { PacedStream } from '../../runtime/paced-stream.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import { workflowId } from '../queue/keys.ts';
@@ -276,6 +277,9 @@ class SubmitSession {
 }
 
 function toDibsError(error: unknown, { frame }: WorkflowServiceParts): DibsError {
+  // A repeat reads what is stored: Redis may be away there, too.
+  const refusal = asStoreError(error);
+  if (refusal instanceof DibsError) return refusal;
   const service = toServiceError(error, frame.log);
   return new DibsError('INTERNAL', service.details);
 }

@@ -1,4 +1,4 @@
-/** A submit stream whose reader is slow, on a stream and a store that only exist here. */
+/** A submit stream on a stream and a store that only exist here: whose reader is slow, whose store is away. */
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { submitStream } from '../../../coordinator/grpc/submit-stream.ts';
@@ -10,9 +10,16 @@ const ITEMS = 200;
 const RESULT = `"${'x'.repeat(1024 * 1024)}"`;
 
 interface Message {
-  readonly acks: readonly { readonly requestId: string }[];
+  readonly acks: readonly { readonly requestId: string; readonly error?: object }[];
   readonly results: readonly { readonly requestId: string; readonly resultJson: string }[];
 }
+
+const FRAME = {
+  authenticate: () => ({ tenant: 'acme' }),
+  log: { error: () => undefined },
+  leaving: new AbortController().signal,
+  slowReaderMs: 60_000,
+};
 
 class FakeStream extends EventEmitter {
   readonly metadata = {};
@@ -60,12 +67,7 @@ it('holds a bounded part of the ends while nobody reads, and reads the others fr
     sequence: 3,
   });
   const parts = {
-    frame: {
-      authenticate: () => ({ tenant: 'acme' }),
-      log: { error: () => undefined },
-      leaving: new AbortController().signal,
-      slowReaderMs: 60_000,
-    },
+    frame: FRAME,
     intake: {
       compileNow: () => ({}),
       widOf: (_tenant: string, requestId: string) => requestId,
@@ -120,5 +122,26 @@ it('holds a bounded part of the ends while nobody reads, and reads the others fr
   expect(reads).toBeGreaterThan(ITEMS - 40);
   expect(mostAtOnce).toBeLessThanOrEqual(64);
   expect(stream.isPaused()).toBe(false);
+  stream.emit('close');
+});
+
+it('refuses with STORE_UNAVAILABLE when Redis is away while a repeat is looked up', async () => {
+  const stream = new FakeStream();
+  stream.reads = true;
+  const parts = {
+    frame: FRAME,
+    intake: {
+      compileNow: () => ({}),
+      submit: (
+        ...[, , , , , failed]: [string, string, object, boolean, () => void, (error: Error) => void]
+      ) => failed(new Error('Connection is closed.')),
+    },
+  } as unknown as WorkflowServiceParts;
+  submitStream(parts)(stream as never);
+  stream.emit('data', { items: [{ requestId: 'r', wantResult: false, workflow: {} }] });
+  await until('the refusal', () => stream.written.length > 0);
+  expect(stream.written[0]?.acks).toMatchObject([
+    { requestId: 'r', error: { reason: 'STORE_UNAVAILABLE', violations: [] } },
+  ]);
   stream.emit('close');
 });
