@@ -85,7 +85,8 @@ export class Flows {
       const [, ref, token, , , , , hasHead] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step } = parseJobRef(ref);
-      const job = { ref, token, wid, step, plan: this.#plans.find(wid), view, progressAt: 0 };
+      const plan = this.#plans.find(wid);
+      const job = { ref, token, wid, step, plan, view, inRun: false, progressAt: 0 };
       const said = {
         verdict: Verdict.VERDICT_SUCCEEDED,
         outputJson: outputJson(),

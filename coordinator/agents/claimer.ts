@@ -11,8 +11,9 @@
  */
 import type { ClaimAsk, ClaimShort, Grant } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
-import { WID_LENGTH, parseJobRef } from '../queue/keys.ts';
+import { WID_LENGTH, jobRef, parseSlice } from '../queue/keys.ts';
 import type { Reads } from '../queue/reads.ts';
+import { runField, tokenAfter } from '../queue/runs.ts';
 import type { Store } from '../queue/store.ts';
 import { patiently } from '../../runtime/redis/patience.ts';
 import type { Plan } from '../workflow/plan.ts';
@@ -52,6 +53,8 @@ export interface ClaimedJob {
   /** The workflow as the claim left it; undefined where it is too large to travel. */
   readonly view: WorkflowView | undefined;
   readonly plan: Plan;
+  /** It is one of a run. */
+  readonly inRun: boolean;
   readonly claimId: string;
 }
 
@@ -70,9 +73,14 @@ export interface ClaimerOptions {
   readonly onTouched: (wid: string) => void;
 }
 
+/** By field: what `Reads.runInputs` found there. */
+type RunInputs = Map<string, { readonly from: number; readonly inputs: readonly string[] }>;
+
 interface Asked {
   readonly claimant: Claimant;
   readonly ask: ClaimAsk;
+  /** By the credit's clock. */
+  claimedAt: number;
 }
 
 export class Claimer {
@@ -177,7 +185,11 @@ export class Claimer {
       if (classes.length === 0) continue;
       const jobs = Math.min(open, MAX_PER_ASK, room);
       room -= jobs;
-      asked.push({ claimant, ask: [claimant.agentId, jobs, classes, groups, limits, alone] });
+      asked.push({
+        claimant,
+        ask: [claimant.agentId, jobs, classes, groups, limits, alone],
+        claimedAt: 0,
+      });
     }
     if (room === 0) this.#again = true;
     return asked;
@@ -185,9 +197,10 @@ export class Claimer {
 
   async #claim(asked: readonly Asked[]): Promise<void> {
     const { cell, store } = this.#options;
-    for (const { claimant, ask } of asked) claimant.credit.reserve(ask[1]);
+    for (const one of asked) one.claimedAt = one.claimant.credit.reserve(one.ask[1]);
     let reply: unknown[];
     let plans: Map<string, Plan>;
+    let inputs: RunInputs;
     this.#woken = new Set();
     const number = ++this.#number;
     try {
@@ -197,11 +210,11 @@ export class Claimer {
         true,
         asked.map(({ ask }) => ask),
       );
-      plans = await this.#plansFor(reply);
+      [plans, inputs] = await Promise.all([this.#plansFor(reply), this.#inputsFor(reply)]);
     } finally {
       for (const { claimant, ask } of asked) claimant.credit.unreserve(ask[1]);
     }
-    const granted = this.#deliver(asked, reply, plans, `${store.origin}.${number}`);
+    const granted = this.#deliver(asked, reply, { plans, inputs }, `${store.origin}.${number}`);
     const [short, left] = reply[0] as ClaimShort;
     const leaves = new Set<string>();
     for (let i = 0; i < left.length; i += 2) leaves.add(`${left[i]} ${left[i + 1]}`);
@@ -258,43 +271,73 @@ export class Claimer {
     return plans;
   }
 
+  /** Inputs of the runs that jobs were granted of. */
+  async #inputsFor(reply: readonly unknown[]): Promise<RunInputs> {
+    const { cell, reads } = this.#options;
+    const asked = new Map<string, Promise<void>>();
+    const inputs: RunInputs = new Map();
+    for (let i = 1; i < reply.length; i++) {
+      const [, text, , , , input, , hasHead] = reply[i] as Grant;
+      if (hasHead) i++;
+      if (input !== false) continue;
+      const { wid, step, ordinal } = parseSlice(text);
+      const field = runField(wid, step, ordinal, 'i');
+      if (asked.has(field)) continue;
+      const read = patiently(() => reads.runInputs(cell, wid, step, ordinal), {
+        timeoutMs: PLAN_PATIENCE_MS,
+      });
+      asked.set(
+        field,
+        read.then((found) => {
+          if (found !== undefined) inputs.set(field, found);
+        }),
+      );
+    }
+    if (asked.size > 0) await Promise.all(asked.values());
+    return inputs;
+  }
+
   /** Gives every grant to its claimant; counts grants per ask and type group. */
   #deliver(
     asked: readonly Asked[],
     reply: readonly unknown[],
-    plans: ReadonlyMap<string, Plan>,
+    { plans, inputs }: { readonly plans: ReadonlyMap<string, Plan>; readonly inputs: RunInputs },
     claimId: string,
   ): number[][] {
     const granted: number[][] = asked.map(() => []);
     for (let i = 1; i < reply.length;) {
-      const [index, ref, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
+      const [index, text, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
-      const { wid, step, ordinal } = parseJobRef(ref);
+      const { wid, step, ordinal, count } = parseSlice(text);
       const plan = plans.get(wid);
+      const run = input === false ? inputs.get(runField(wid, step, ordinal, 'i')) : undefined;
       // It is gone: so will be its offer.
-      if (plan === undefined) continue;
-      const { claimant, ask } = asked[index] as Asked;
+      if (plan === undefined || (input === false && run === undefined)) continue;
+      const { claimant, ask, claimedAt } = asked[index] as Asked;
       const planned = plan.steps[step];
       const type = planned?.type ?? '';
       const position = ask[2].indexOf(planned?.queue ?? '');
       const group = ask[3][position] ?? 1;
       const counts = granted[index] as number[];
-      counts[group] = (counts[group] ?? 0) + 1;
-      claimant.credit.offered(type);
-      claimant.take({
-        ref,
-        wid,
-        step,
-        ordinal,
-        token,
-        attempt,
-        cost: cost < 0 ? (planned?.cost ?? 1) : cost,
-        input,
-        slot,
-        view,
-        plan,
-        claimId,
-      });
+      counts[group] = (counts[group] ?? 0) + count;
+      for (let at = 0; at < count; at++) {
+        claimant.credit.offered(type, claimedAt);
+        claimant.take({
+          ref: count === 1 && !text.includes('+') ? text : jobRef(wid, step, ordinal + at),
+          wid,
+          step,
+          ordinal: ordinal + at,
+          token: at === 0 ? token : tokenAfter(token, at),
+          attempt,
+          cost: cost < 0 ? (planned?.cost ?? 1) : cost,
+          input: input === false ? (run?.inputs[ordinal + at - run.from] ?? '') : input,
+          slot: slot + at,
+          view,
+          plan,
+          inRun: text.includes('+'),
+          claimId,
+        });
+      }
       this.#options.onTouched(wid);
     }
     return granted;

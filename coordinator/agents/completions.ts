@@ -100,6 +100,8 @@ export class Completions {
       ahead?.facts ?? 0,
       ahead?.change ?? false,
       ahead?.seen ?? [],
+      '',
+      job.inRun,
     ];
   }
 

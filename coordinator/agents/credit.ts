@@ -31,7 +31,7 @@ export class Credit {
   /** Offers counted by statements so far. */
   #counted = 0;
   #reserved = 0;
-  /** When the first offer since the agent's last word was made; undefined = it has answered. */
+  /** When the first offer since the agent's last word was claimed; undefined = it has answered. */
   #unansweredAt: number | undefined;
   /** It let offers lapse, and has not said anything since. */
   #lapsed = false;
@@ -78,19 +78,22 @@ export class Credit {
     return Math.max(0, Math.min(this.open, limit - underway - this.#reserved));
   }
 
-  reserve(jobs: number): void {
+  /** Gives the time: the offers that come of this claim lapse no sooner than one offer lease later. */
+  reserve(jobs: number): number {
     this.#reserved += jobs;
+    return this.#options.now();
   }
 
   unreserve(jobs: number): void {
     this.#reserved -= jobs;
   }
 
-  offered(type: string): void {
+  /** `claimedAt`: what `reserve` gave. Told later, the offer could lapse before the silence is long enough to count. */
+  offered(type: string, claimedAt: number): void {
     this.#underway.push(type);
-    if (this.#unansweredAt === undefined) this.#unansweredAt = this.#options.now();
+    if (this.#unansweredAt === undefined) this.#unansweredAt = claimedAt;
     else if (this.#patience() === 1) {
-      this.#unansweredAt = this.#options.now();
+      this.#unansweredAt = claimedAt;
       this.#lapsed = true;
     }
   }

@@ -15,6 +15,8 @@ export interface HeldJob {
   readonly plan: Plan | undefined;
   /** The workflow as the claim left it. */
   readonly view: WorkflowView | undefined;
+  /** It was claimed as one of a run. */
+  readonly inRun: boolean;
   /** Server's time of the last progress that was stored, milliseconds; 0 = none. */
   progressAt: number;
 }

@@ -127,7 +127,7 @@ export class Session implements Claimant {
       return;
     }
     const id = jobId(ref);
-    this.#held.set(id, { ref, token, wid, step, plan, view, progressAt: 0 });
+    this.#held.set(id, { ref, token, wid, step, plan, view, inRun: job.inRun, progressAt: 0 });
     this.#heardAt.set(id, this.#options.now());
     this.#options.outbox.offer({
       jobId: id,
@@ -243,6 +243,7 @@ export class Session implements Claimant {
       step: parsed.step,
       plan: undefined,
       view: undefined,
+      inRun: false,
       progressAt: 0,
     };
   }

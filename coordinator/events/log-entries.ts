@@ -1,7 +1,8 @@
 /**
  * A workflow's log as events: from packed entries (one a commit) to what consumers see.
  *
- * Invariant: sequence numbers come from the entries alone: first sequence plus position.
+ * Invariant: sequence numbers come from the entries alone: first sequence plus position; an event that names several jobs
+ * is as many events.
  */
 import { EVENT_TYPES } from '../../sdk/common/events.ts';
 import type { EventType } from '../../sdk/common/events.ts';
@@ -30,22 +31,19 @@ export interface LoggedEvent {
 export function expandEntries(entries: readonly LogEntry[]): LoggedEvent[] {
   const events: LoggedEvent[] = [];
   for (const [first, atMs, tag, list] of entries) {
-    list.forEach(([code, step, ordinal, state, agent = '', reason = '', message = '', data], offset) => {
+    let sequence = first;
+    for (const [code, step, ordinal, state, agent = '', reason = '', message = '', data, times = 1] of list) {
       const type = EVENT_TYPES[code] as EventType;
-      events.push({
-        sequence: first + offset,
-        tag,
-        atMs,
-        type,
-        step,
-        ordinal,
-        state,
-        agent,
-        reason,
-        message,
-        data,
-      });
-    });
+      const about = { tag, atMs, type, step, state, agent, reason, message };
+      for (let i = 0; i < times; i++) {
+        events.push({
+          ...about,
+          sequence: sequence++,
+          ordinal: ordinal + i,
+          data: times > 1 ? undefined : data,
+        });
+      }
+    }
   }
   return events;
 }

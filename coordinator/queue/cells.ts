@@ -11,7 +11,7 @@ import { cellTag } from './slots.ts';
 import { setMissingFields } from './small-writes.ts';
 
 /** Layout revision of the records (`records.ts`); another one refuses to start. */
-const LAYOUT = 4;
+const LAYOUT = 5;
 
 /** Cells of a key space created on a cluster with this many masters; one Redis has one cell and strict order. */
 export function defaultCellCount(masters: number): number {

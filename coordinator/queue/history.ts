@@ -32,7 +32,7 @@ export interface ClaimRecord {
 
 type Stored = [number, string, ClaimEnd, string, number, number, number];
 
-export function claimsOf(job: JobRecord): ClaimRecord[] {
+export function claimsOf(job: Omit<JobRecord, 'own'>): ClaimRecord[] {
   const stored = job.history === '' ? [] : unpack<Stored[]>(job.history);
   const claims = stored.map(([attempt, agent, end, reason, claimedAt, startedAt, endedAt]): ClaimRecord => ({
     attempt,
@@ -57,7 +57,7 @@ export function claimsOf(job: JobRecord): ClaimRecord[] {
   return claims;
 }
 
-function endOf({ state }: JobRecord): ClaimEnd {
+function endOf({ state }: Pick<JobRecord, 'state'>): ClaimEnd {
   if (!isTerminal(state)) return '';
   if (state === State.succeeded) return 'succeeded';
   if (state === State.failed) return 'failed';

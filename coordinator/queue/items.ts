@@ -14,14 +14,25 @@ export type JobSpec = [number, number, string, number, number, string, number, n
 /** [step, from ordinal, to ordinal (exclusive), reason, state of jobs nobody ever claimed] */
 export type CancelRange = [number, number, number, string, number];
 
-/** [code, step or -1, ordinal or -1, state, agent, reason, message, data] */
-export type LogEvent = [number, number, number, number, string?, string?, string?, unknown?];
+/** [code, step or -1, ordinal or -1, state, agent, reason, message, data, of how many jobs from that ordinal on] */
+export type LogEvent = [number, number, number, number, string?, string?, string?, unknown?, number?];
 
 /** [state or 0, reason, message, failedStep or -1, closing or -1] */
 export type WorkflowChange = [number, string, string, number, number];
 
-/** [workflow or false, steps, jobs, cancels, events, again] */
-export type Change = [WorkflowChange | false, StepChange[], JobSpec[], CancelRange[], LogEvent[], number[]];
+/** [step, slot of the first, class, band, cost, input of each, or how many jobs of the plan's literal] */
+export type RunSpec = [number, number, string, number, number, string[] | number];
+
+/** [workflow or false, steps, jobs, cancels, events, again, further new jobs (runs.ts makes them of `jobs`)] */
+export type Change = [
+  WorkflowChange | false,
+  StepChange[],
+  JobSpec[],
+  CancelRange[],
+  LogEvent[],
+  number[],
+  RunSpec[]?,
+];
 
 /** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, needs of each step, watch, change or its number in `changes`, expire ms] */
 export type SubmitItem = [string, string, number, string, number, number[], string, Change | number, number];
@@ -35,10 +46,10 @@ export type ClaimAsk = [string, number, string[], number[], number[], number[]?]
 /** [shortfall per ask, ask and class (both from 0) in turn of what was left to others] */
 export type ClaimShort = [number[], number[]];
 
-/** [ask index, ref, token, attempt, cost (-1 = the plan's), input, slot, head follows] */
-export type Grant = [number, string, string, number, number, string, number, boolean];
+/** [ask index, ref, or slice, token of the first, attempt, cost (-1 = the plan's), input ('' = the plan's, false = the run's), slot of the first, head follows] */
+export type Grant = [number, string, string, number, number, string | false, number, boolean];
 
-/** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or its number in `changes` or false, seen] */
+/** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or its number in `changes` or false, seen, why content was blocked, whether it was claimed as one of a run] */
 export type CompleteItem = [
   string,
   string,
@@ -54,7 +65,10 @@ export type CompleteItem = [
   Change | number | false,
   number[],
   string?,
+  boolean?,
 ];
+/** Successes of jobs of one run: [wid, step, ordinals, tokens' numbers, their random half, outputs, start ages ms, run ms] */
+export type CompletedSlice = [string, number, number[], number[], string, string[], number[], number[]];
 /** [ok | done | lost, decision committed 0|1, decision due 0|1, workflow state] */
 export type CompleteReply = ['ok' | 'done' | 'lost', number, number, number];
 

@@ -80,10 +80,22 @@ export function parseJobRef(ref: string): JobRef {
   };
 }
 
-/** The job a queue entry stands for: an entry of a solo record names its workflow alone. */
-export function refOfMember(member: string): string {
-  const ref = member.slice(11);
-  return ref.length === WID_LENGTH ? jobRef(ref, 0, 0) : ref;
+/** Consecutive jobs of a step, as entries of queues and offers name them. */
+export interface Slice extends JobRef {
+  readonly count: number;
+}
+
+/** `<wid>-<step>-<n>`, `<wid>-<step>-<n>+<count>` for several of a run, or `<wid>` for a solo record's. */
+export function parseSlice(text: string): Slice {
+  if (text.length === WID_LENGTH) return { wid: text, step: 0, ordinal: 0, count: 1 };
+  const plus = text.indexOf('+', WID_LENGTH);
+  if (plus < 0) return { ...parseJobRef(text), count: 1 };
+  return { ...parseJobRef(text.slice(0, plus)), count: Number(text.slice(plus + 1)) };
+}
+
+/** The jobs a queue's member stands for, the first of them in front. */
+export function sliceOfMember(member: string): Slice {
+  return parseSlice(member.slice(11));
 }
 
 /** Cell a local id lies in. */
@@ -94,7 +106,9 @@ export function cellIndexOf(wid: string): number {
 export const keys = {
   /** Hash: counters and facts about the cell itself. */
   meta: (cell: Cell) => `${cell.prefix}m`,
-  /** Hash of packed records: head `<wid>`, claim of a solo record `<wid>h`, plan `<wid>p`, step chunk `<wid>s<k>`, job `<wid>-<step>-<n>`. */
+  /** Hash of packed records: head `<wid>`, claim of a solo record `<wid>h`, plan `<wid>p`, step chunk `<wid>s<k>`,
+   * job `<wid>-<step>-<n>`, run of the jobs of a block `<wid>-<step>r<block>` their inputs `<wid>-<step>i<block>`,
+   * outputs of some of them `<wid>-<step>d<n of the first>`. */
   bucket: (cell: Cell, wid: string) => `${cell.prefix}w:${wid.slice(2, 2 + BUCKET_DIGITS)}`,
   /** List: event entries of a workflow that outgrew its head. */
   events: (cell: Cell, wid: string) => `${cell.prefix}e:${wid}`,

@@ -141,6 +141,61 @@ export const HOLD_FIELDS = [
   ['agent', 'Hs'],
 ] as const satisfies Fields;
 
+/**
+ * Jobs of one step that were made together and that nothing but a claim has happened to: lib/run.lua. Their inputs stand beside
+ * it, one msgpack list; whatever else happens to one of them gives it a record of its own.
+ */
+export const RUN_FIELDS = [
+  ['from', 'I4'], // ordinal of the first job
+  ['count', 'B'], // jobs it was made with
+  ['next', 'B'], // position of the first job that waits
+  ['open', 'B'], // jobs that are in it: they wait, or are held
+  ['stands', 'B'], // its entry: 0 nowhere, 1 in the queue, 2 parked with its workflow
+  ['band', 'B'],
+  ['literal', 'B'], // 1: the input of each is the plan's literal
+  ['slot', 'I4'], // of the first job
+  ['queuedAt', 'I6'], // ms
+  ['place', 'I6'], // sequence number of the first job
+  ['score', 'd'], // of the first job; each further one's is `spacing` higher, that of its entry at most `cap`
+  ['spacing', 'd'],
+  ['cap', 'd'],
+  ['cost', 'd'],
+  ['class', 'Hs'],
+  ['gone', 'Bs'], // positions from `next` on of jobs that have left, one byte each
+  ['done', 'Bs'], // positions before `next` of jobs that have left
+  ['chunks', 'Bs'], // jobs that ended well together: position of the first, and how many
+  ['holds', 'Hs'], // its live claims: records of SLICE_FIELDS
+] as const satisfies Fields;
+
+/** A claim of consecutive jobs of a run. The token of each has the number after that of the one before. */
+export const SLICE_FIELDS = [
+  ['from', 'B'], // position of the first
+  ['count', 'B'],
+  ['left', 'B'], // of these, jobs that are still in the run
+  ['claimedAt', 'I6'], // ms
+  ['fence', 'I6'], // number in the first one's token
+  ['random', 'Bs'],
+  ['agent', 'Hs'],
+] as const satisfies Fields;
+
+/**
+ * What jobs of a run that ended well together have left, msgpack: when they ended and were claimed, the number in the first one's token
+ * (the others' follow), its random half, the agent, and a list each of the ages of their starts at that end, their run times and outputs.
+ */
+export type ChunkRecord = [
+  completedAt: number,
+  claimedAt: number,
+  fence: number,
+  random: string,
+  agent: string,
+  startAges: number[],
+  runMs: number[],
+  outputs: string[],
+];
+
+/** Ordinals of one block; a run lies in one block. */
+export const RUN_JOBS = 64;
+
 /** First byte of a solo record. */
 export const SOLO_MARK = 255;
 
@@ -205,6 +260,12 @@ export type HeadRecord = Numbers<typeof HEAD_FIELDS> & Text<typeof HEAD_FIELDS, 
 export type StepRecord = Numbers<typeof STEP_FIELDS> & Text<typeof STEP_FIELDS, 'notes'> & Raws<'notes'>;
 export type SoloRecord = Numbers<typeof SOLO_FIELDS> & Text<typeof SOLO_FIELDS, never>;
 export type HoldRecord = Numbers<typeof HOLD_FIELDS> & Text<typeof HOLD_FIELDS, never>;
+export type RunRecord = Numbers<typeof RUN_FIELDS> &
+  Text<typeof RUN_FIELDS, 'gone' | 'done' | 'chunks' | 'holds'> &
+  Raws<'gone' | 'done' | 'chunks'> & {
+    readonly holds: readonly SliceRecord[];
+  };
+export type SliceRecord = Numbers<typeof SLICE_FIELDS> & Text<typeof SLICE_FIELDS, never>;
 export type JobFields = Numbers<typeof JOB_FIELDS> & Text<typeof JOB_FIELDS, 'history'> & Raws<'history'>;
 
 // The fields in the order of the lists above; a test holds both together.
@@ -339,6 +400,48 @@ export function readHoldRecord(bytes: Buffer): HoldRecord {
   };
 }
 
+export function readRunRecord(bytes: Buffer): RunRecord {
+  const from = new Cursor(bytes, 0);
+  return {
+    from: from.u32(),
+    count: from.u8(),
+    next: from.u8(),
+    open: from.u8(),
+    stands: from.u8(),
+    band: from.u8(),
+    literal: from.u8(),
+    slot: from.u32(),
+    queuedAt: from.u48(),
+    place: from.u48(),
+    score: from.f64(),
+    spacing: from.f64(),
+    cap: from.f64(),
+    cost: from.f64(),
+    class: from.text(from.u16()),
+    gone: from.bytes(from.u8()),
+    done: from.bytes(from.u8()),
+    chunks: from.bytes(from.u8()),
+    holds: readSlices(from, from.u16()),
+  };
+}
+
+function readSlices(from: Cursor, bytes: number): SliceRecord[] {
+  const end = from.at + bytes;
+  const slices: SliceRecord[] = [];
+  while (from.at < end) {
+    slices.push({
+      from: from.u8(),
+      count: from.u8(),
+      left: from.u8(),
+      claimedAt: from.u48(),
+      fence: from.u48(),
+      random: from.text(from.u8()),
+      agent: from.text(from.u16()),
+    });
+  }
+  return slices;
+}
+
 /** Where the event entries of a stored head begin. */
 export function logOffset(bytes: Buffer): number {
   const { head, end } = readHeadRecord(bytes);
@@ -364,6 +467,8 @@ export function luaConstants(): ReadonlyMap<string, number> {
   positions('J', JOB_FIELDS);
   positions('Q', SOLO_FIELDS);
   positions('K', HOLD_FIELDS);
+  positions('R', RUN_FIELDS);
+  positions('L', SLICE_FIELDS);
   constants.set('SOLO_MARK', SOLO_MARK);
   for (const [name, state] of Object.entries(State)) constants.set(`ST.${name}`, state);
   EVENT_TYPES.forEach((name, code) => constants.set(`EV['${name}']`, code));
@@ -371,7 +476,9 @@ export function luaConstants(): ReadonlyMap<string, number> {
   constants.set('INLINE_EVENT_BYTES', INLINE_EVENT_BYTES);
   constants.set('BAND_SHIFT', BAND_SHIFT);
   constants.set('STEP_FRONT', sizeOfNumbers(STEP_FIELDS));
+  constants.set('RUN_JOBS', RUN_JOBS);
   constants.set('H.END', HEAD_FIELDS.length + 1);
+  constants.set('L.END', SLICE_FIELDS.length + 1);
   return constants;
 }
 
@@ -389,6 +496,8 @@ export function recordsPrelude(): string {
     ...codec('job', JOB_FIELDS),
     ...codec('solo', SOLO_FIELDS),
     ...codec('hold', HOLD_FIELDS),
+    ...codec('run', RUN_FIELDS),
+    ...codec('slice', SLICE_FIELDS),
   ].join('\n');
 }
 

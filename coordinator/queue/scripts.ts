@@ -20,6 +20,9 @@ import { luaConstants, recordsPrelude } from './records.ts';
 const folder = join(import.meta.dirname, 'lua');
 const constants = luaConstants();
 
+/** What `-- use: cell` stands for, in this order. */
+export const CELL = ['cell', 'steps', 'solo', 'run', 'load', 'flush'] as const;
+
 interface Script {
   readonly source: string;
   readonly sha: string;
@@ -41,7 +44,9 @@ export function linkSource(
   body: string,
   patch: (text: string) => string = (text) => text,
 ): string {
-  const libraries = uses.map((use) => patch(readFileSync(join(folder, 'lib', `${use}.lua`), 'utf8')));
+  const libraries = uses
+    .flatMap((use) => (use === 'cell' ? CELL : [use]))
+    .map((use) => patch(readFileSync(join(folder, 'lib', `${use}.lua`), 'utf8')));
   return [shebang, withConstants(dropUnused([recordsPrelude(), ...libraries].join('\n'), body))].join('\n');
 }
 
@@ -50,7 +55,7 @@ export function linkSource(
  */
 function withConstants(source: string): string {
   return source.replaceAll(
-    /\b(?:(?:H|S|J|Q|K|ST)\.\w+|EV\['[^']*'\]|STEPS_PER_CHUNK|STEP_FRONT|SOLO_MARK|INLINE_EVENT_BYTES|BAND_SHIFT)/g,
+    /\b(?:(?:H|S|J|Q|K|R|L|ST)\.\w+|EV\['[^']*'\]|STEPS_PER_CHUNK|STEP_FRONT|SOLO_MARK|RUN_JOBS|INLINE_EVENT_BYTES|BAND_SHIFT)/g,
     (name) => {
       const value = constants.get(name);
       if (value === undefined) throw new Error(`No constant ${name} in records.ts.`);

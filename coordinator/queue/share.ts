@@ -17,7 +17,7 @@ export function shareChanges<Item extends unknown[]>(
   const numbers = new Map<string, number>();
   const shared = items.map((item) => {
     const change = item[position] as Change | false;
-    if (change === false || change[2].length > MAX_JOBS) return item;
+    if (change === false || change[2].length > MAX_JOBS || change[6] !== undefined) return item;
     const text = JSON.stringify(change);
     let number = numbers.get(text);
     if (number === undefined) {

@@ -103,6 +103,7 @@ export function soloView(bytes: Buffer): WorkflowView {
 export function soloJob(bytes: Buffer, wid: string): JobRecord {
   const solo = readSoloRecord(bytes);
   return {
+    own: true,
     state: solo.state,
     slot: 0,
     queue: solo.class,

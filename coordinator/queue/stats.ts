@@ -5,10 +5,13 @@ import type { Cluster, Redis } from 'ioredis';
 import { countEligible } from '../agents/fleet.ts';
 import type { Classes } from '../agents/classes.ts';
 import type { Requirement } from '../workflow/plan.ts';
-import { keys, parseJobRef } from './keys.ts';
+import { keys, sliceOfMember } from './keys.ts';
 import type { Cell } from './keys.ts';
 import type { Profile } from './match.ts';
 import type { Reads } from './reads.ts';
+
+/** Field of a class's clocks: jobs its entries stand for beyond one each (lua/lib/queue.lua). */
+const JOBS_BEYOND_ENTRIES = 'R';
 
 export interface QueueStat {
   readonly name: string;
@@ -59,9 +62,14 @@ export class QueueStats {
   async #inCell(cell: Cell, name: string): Promise<{ waiting: number; oldestWaitMs: number }> {
     const { redis, reads, now } = this.#options;
     const key = keys.queue(cell, name);
-    const [waiting, [front]] = await Promise.all([redis.zcard(key), redis.zrange(key, '0', '0')]);
-    if (front === undefined) return { waiting, oldestWaitMs: 0 };
-    const { wid, step, ordinal } = parseJobRef(front.slice(front.indexOf(':') + 1));
+    const [entries, beyond, [front]] = await Promise.all([
+      redis.zcard(key),
+      redis.hget(keys.fair(cell, name), JOBS_BEYOND_ENTRIES),
+      redis.zrange(key, '0', '0'),
+    ]);
+    if (front === undefined) return { waiting: 0, oldestWaitMs: 0 };
+    const waiting = entries + Number(beyond ?? 0);
+    const { wid, step, ordinal } = sliceOfMember(front);
     const [job] = await reads.jobs(cell, wid, step, ordinal, ordinal + 1);
     return { waiting, oldestWaitMs: job === undefined ? 0 : Math.max(0, now() - job.queuedAt) };
   }

@@ -18,9 +18,10 @@ import { asStoreError, storeFailure } from '../../runtime/redis/store-errors.ts'
 import { DibsError } from '../../sdk/common/errors.ts';
 import { Batcher } from './batcher.ts';
 import type { Waiter } from './batcher.ts';
-import { cellIndexOf } from './keys.ts';
+import { WID_LENGTH, cellIndexOf } from './keys.ts';
 import type { Cell } from './keys.ts';
 import type { Scripts } from './gen/scripts.ts';
+import { bySlice, withRuns } from './runs.ts';
 import { ScriptRunner } from './scripts.ts';
 import type { Send } from './scripts.ts';
 import { shareChanges } from './share.ts';
@@ -248,22 +249,27 @@ export class Store {
         ...common,
         giveUpMs: 30_000,
         send: async (items) => {
-          const shared = shareChanges(items, 11);
+          const { single, slices, order } = bySlice(items);
+          const shared = shareChanges(single.map(grouped(11)), 11);
           const call = answering.call('complete', cell, [
             shortRandom(),
             origin,
             shared.items,
             shared.changes,
+            slices,
           ]);
-          const [replies, told] = await this.#growing(cell, classesOf(items.map((item) => item[11])), call);
+          const [replies, told] = await this.#growing(cell, classesOf(single.map((item) => item[11])), call);
           this.#after(items, told);
-          return replies;
+          if (slices.length === 0) return replies;
+          const inOrder: CompleteReply[] = [];
+          order.forEach((index, at) => (inOrder[index] = replies[at] as CompleteReply));
+          return inOrder;
         },
       }),
       decide: new Batcher({
         ...common,
         send: async (items) => {
-          const call = answering.call('decide', cell, [shortRandom(), origin, [...items]]);
+          const call = answering.call('decide', cell, [shortRandom(), origin, items.map(grouped(3))]);
           const [replies, told] = await this.#growing(cell, classesOf(items.map((item) => item[3])), call);
           for (const item of items) this.onTouched(item[0]);
           if (told.length > 0) this.onTold(told);
@@ -325,7 +331,7 @@ export class Store {
       } else items.push(item as SubmitItem);
       for (const [name, requirement] of fresh) classes.set(name, requirement);
     }
-    const shared = shareChanges(items, 7);
+    const shared = shareChanges(items.map(grouped(7)), 7);
     const args: Scripts['submit']['args'] = [
       shortRandom(),
       this.origin,
@@ -352,7 +358,12 @@ export class Store {
   }
 
   #after(items: readonly (readonly [string, ...unknown[]])[], told: readonly Told[]): void {
-    for (const item of items) this.onTouched(item[0].slice(0, item[0].indexOf('-')));
+    let last = '';
+    for (const [ref] of items) {
+      const wid = ref.slice(0, WID_LENGTH);
+      if (wid !== last) this.onTouched(wid);
+      last = wid;
+    }
     if (told.length > 0) this.onTold(told);
   }
 
@@ -369,6 +380,16 @@ export class Store {
       }
     }
   }
+}
+
+/** An item with those jobs of its change in runs that may be. */
+function grouped<Item extends unknown[]>(position: number): (item: Item) => Item {
+  return (item) => {
+    const change = item[position] as Change | number | false;
+    if (typeof change !== 'object') return item;
+    const made = withRuns(change);
+    return made === change ? item : (item.with(position, made) as Item);
+  };
 }
 
 /** Classes that get new jobs by these changes. */

@@ -17,8 +17,9 @@ import type {
 import type { Plain } from '../../proto/gen/load.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import { claimsOf } from '../queue/history.ts';
-import { jobId, jobRef, keys, workflowId } from '../queue/keys.ts';
+import { jobId, jobRef, workflowId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
+import { Positions } from '../queue/standing.ts';
 import { STEPS_PER_CHUNK } from '../queue/records.ts';
 import type { JobRecord, Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
@@ -173,13 +174,15 @@ export class Reader {
     jobs: readonly (JobRecord | undefined)[],
     outputs: boolean,
   ): Promise<Plain<Job__Output>[]> {
+    const { store, reads } = this.#options;
+    const positions = new Positions(store.redis, reads, cell);
     const shown = jobs.flatMap((job, ordinal) => (job === undefined ? [] : [{ job, ordinal }]));
     return Promise.all(
       shown.map(async ({ job, ordinal }) => {
-        const queued = job.state === State.unassigned && job.member !== '';
-        const rank = queued
-          ? await this.#options.store.redis.zrank(keys.queue(cell, job.queue), job.member)
-          : null;
+        const position =
+          job.state === State.unassigned && job.member !== ''
+            ? await positions.of(wid, step.index, ordinal, job)
+            : 0;
         return {
           id: jobId(jobRef(wid, step.index, ordinal)),
           state: job.state as State__Output,
@@ -194,7 +197,7 @@ export class Reader {
           attempt: job.attempt,
           claims: job.claims,
           recoveries: job.recoveries,
-          queuePosition: rank === null ? 0 : rank + 1,
+          queuePosition: position,
           index: job.slot,
           replaces: job.replaces >= 0 ? jobId(jobRef(wid, step.index, job.replaces)) : '',
           queue: job.queue,

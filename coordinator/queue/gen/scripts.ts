@@ -6,6 +6,7 @@ import type {
   ClaimAsk,
   CompleteItem,
   CompleteReply,
+  CompletedSlice,
   DecideItem,
   DecideReply,
   EmitItem,
@@ -25,7 +26,7 @@ export interface Scripts {
   /** agents race for jobs; each ask takes one job in turn until all are filled or nothing is left. */
   claim: { args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number]; returns: unknown[] };
   /** ends claimed jobs, and where the coordinator decided ahead of it, commits that decision in the same call. */
-  complete: { args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[]]; returns: [replies: CompleteReply[], told: Told[]] };
+  complete: { args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[], slices?: CompletedSlice[]]; returns: [replies: CompleteReply[], told: Told[]] };
   /** a person's word on a workflow: cancel; the decision that follows carries it out. */
   control: { args: [tag: string, origin: string, wid: string, tenant: string, message: string]; returns: [status: 'ok' | 'terminal' | 'gone', state: number] };
   /** commits decisions by compare-and-set on the workflow's version. */

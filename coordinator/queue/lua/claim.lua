@@ -18,6 +18,13 @@ local function grant(ask, rec)
   parts[#parts + 1] = {ask, rec, view}
 end
 
+-- Jobs of a run, `count` from position `at` on, with consecutive tokens.
+local function grant_slice(ask, run, at, count, token)
+  local w = works[run.wid]
+  local view = w.h[H.stepCount] <= STEPS_PER_CHUNK and step_of(w, run.s)[S.open] == 1
+  parts[#parts + 1] = {ask, false, view, slice_of(run, at, count), token, run, at}
+end
+
 -- A solo record's job travels without a view: there is nothing to decide ahead.
 local function grant_solo(ask, wid, token)
   parts[#parts + 1] = {ask, false, false, wid, token}
@@ -29,14 +36,19 @@ if last then
   if last[1] == claim_no then
     local kept = last[2]
     for i = 1, #kept, 3 do
-      local wid = sub(kept[i + 1], 1, 26)
-      prefetch({kept[i + 1]})
+      local wid, token = sub(kept[i + 1], 1, 26), kept[i + 2]
+      local refs = refs_in(kept[i + 1]) or {kept[i + 1]}
+      prefetch(refs)
       local solo = solos[wid]
-      if solo and solo.q[Q.state] == ST.scheduled and solo.q[Q.token] == kept[i + 2] then
-        grant_solo(kept[i], wid, solo.q[Q.token])
+      if solo and solo.q[Q.state] == ST.scheduled and solo.q[Q.token] == token then
+        grant_solo(kept[i], wid, token)
       else
-        local rec = load_job(kept[i + 1])
-        if held(rec, kept[i + 2]) == 'ok' then grant(kept[i], rec) end
+        -- Of a slice those one by one that are held still.
+        local first, rest = string.match(token, '^(%x+)%.(.*)$')
+        for k = 1, #refs do
+          local rec = load_job(refs[k])
+          if held(rec, token_text(tonumber(first, 16) + k - 1, rest)) == 'ok' then grant(kept[i], rec) end
+        end
       end
     end
     asks = {}
@@ -63,7 +75,7 @@ local pools = {}
 local function head_of(class)
   local p = pools[class]
   if not p then
-    p = {list = {}, i = 1, size = 0, from = 0, taken = {}, dry = false, clocks = {}}
+    p = {class = class, list = {}, i = 1, size = 0, from = 0, taken = {}, dry = false, clocks = {}}
     pools[class] = p
   end
   if p.i > p.size and not p.dry then
@@ -120,6 +132,12 @@ local function front(p, a, at)
   return p.i <= p.size and 0 or nil
 end
 
+-- Number its place begins with, as text.
+local function age_of(entry)
+  if type(entry) == 'table' then return sub(place_in(entry.q, entry.q[R.next]), 1, 10) end
+  return sub(entry, 1, 10)
+end
+
 -- The class to serve an ask from: highest band, then the oldest head.
 local function best(a, limit)
   local ask = asks[a]
@@ -134,7 +152,7 @@ local function best(a, limit)
         if #classes == 1 then return p, c, k end
         local entry = k > 0 and p.passed[k]
         local band = floor((entry and entry[2] or tonumber(p.list[p.i + 1])) / BAND_SHIFT)
-        local age = sub(entry and entry[1] or p.list[p.i], 1, 10)
+        local age = age_of(entry and entry[1] or p.list[p.i])
         if not chosen or band < chosen_band or (band == chosen_band and age < chosen_age) then
           chosen, chosen_band, chosen_age = {p, c, k}, band, age
         end
@@ -151,15 +169,18 @@ local function fetch_ahead(p)
   local refs = {}
   local last_one = p.i - 3 + 2 * math.min(wanted - granted, candidates > 1 and 8 or 256)
   for k = p.i - 2, math.min(p.size, last_one), 2 do
-    if not is_solo_member(p.list[k]) then refs[#refs + 1] = sub(p.list[k], 12) end
+    local member = p.list[k]
+    if type(member) == 'string' and not is_solo_member(member) and not is_run_member(member) then refs[#refs + 1] = sub(member, 12) end
   end
   prefetch(refs)
 end
 
-local function next_token()
+-- The first of `count` tokens: their numbers follow one another.
+local function next_token(count)
   if not fence then fence = tonumber(call('HGET', KEYS[1], 'fence') or 0) end
-  fence_used = fence_used + 1
-  return string.format('%x', fence + fence_used) .. '.' .. random
+  local first = fence + fence_used + 1
+  fence_used = fence_used + count
+  return token_text(first, random), first
 end
 
 -- The class's virtual time is the score of what was claimed last.
@@ -170,10 +191,128 @@ local function take_clock(p, score)
   if reached > (p.clocks[name] or -1) then p.clocks[name] = reached end
 end
 
+-- Asks are alike when each knows one class, the same: then it does not matter which of them is asked what it wants.
+local alike, first_open = true, nil
+for a = 1, #asks do
+  if #asks[a][3] ~= 1 or asks[a][3][1] ~= asks[1][3][1] then alike = false end
+end
+
+-- The run at the front of a class, ready to give jobs; nil when its entry goes another way: then it has been taken off.
+local claimed_runs = {}
+local function open_run(p, class)
+  local member = p.list[p.i]
+  if type(member) == 'table' then return member end
+  local wid, s, n = split_ref(split_slice(sub(member, 12)))
+  local run = load_run(wid, s, n)
+  local w = run and run.entry == member and load_work(wid)
+  p.taken[#p.taken + 1] = member
+  if not w or terminal(w.h[H.state]) or w.h[H.closing] ~= 0 or w.h[H.state] == ST.paused then
+    if w then
+      -- Jobs of a workflow that is about to end are ended by its decision.
+      run.q[R.stands] = w.h[H.state] == ST.paused and w.h[H.closing] == 0 and 2 or 0
+      touch_run(run)
+    else
+      count_more(class, -beyond_one(tonumber(string.match(member, '%+(%d+)$'))))
+    end
+    p.i = p.i + 2
+    return nil
+  end
+  p.list[p.i] = run
+  run.dealt, run.shares = {}, {}
+  claimed_runs[#claimed_runs + 1] = run
+  touch_run(run)
+  return run
+end
+
+-- Whether an entry of the same score comes before a run's.
+local function comes_before(other, run)
+  if type(other) == 'table' then return other.q[R.place] + other.q[R.next] < run.q[R.place] + run.q[R.next] end
+  return sub(other, 1, 10) < age_of(run)
+end
+
+-- How many jobs from the next on, without a hole, stand before the entry behind the run.
+local function in_front(p, q)
+  local waiting = waiting_in(q)
+  if q[R.gone] ~= '' then return 1 end
+  if p.i + 2 > p.size then return p.dry and waiting or 1 end
+  local score, its = score_in(q, q[R.next]), tonumber(p.list[p.i + 3])
+  if score_in(q, q[R.next] + waiting - 1) < its then return waiting end
+  return math.max(1, math.min(waiting, math.ceil((its - score) / q[R.spacing])))
+end
+
+-- Gives jobs of the run at the front to asks from `a` on, one each and so in turn, for as many turns as nothing else could come
+-- between; or one to `a`. Then the run's entry goes to where its next job stands.
 local done = {}
+local function deal(p, run, a, at)
+  local q = run.q
+  local turns, takers = 1, 1
+  if a == first_open and alike then
+    local most = in_front(p, q)
+    for b = 1, #asks do
+      if not done[b] then most = math.min(most, left[b] * open, limits[b][asks[b][4][at]] * open) end
+    end
+    turns = floor(most / open)
+    if turns >= 1 then takers = open else turns = 1 end
+  end
+  local count = turns * takers
+  for i = q[R.next], q[R.next] + count - 1 do run.dealt[#run.dealt + 1] = i end
+  for b = a, #asks do
+    if takers > 0 and not done[b] then
+      takers = takers - 1
+      run.shares[b] = (run.shares[b] or 0) + turns
+      left[b] = left[b] - turns
+      local group = asks[b][4][at]
+      limits[b][group] = limits[b][group] - turns
+    end
+  end
+  granted = granted + count
+  q[R.next] = q[R.next] + count
+  take_clock(p, score_in(q, q[R.next] - 1))
+  skip_gone(q)
+  if waiting_in(q) == 0 then p.i = p.i + 2 return end
+  local score, i = score_in(q, q[R.next]), p.i
+  p.list[i + 1] = score
+  while true do
+    if i + 2 > p.size then
+      if p.dry then return end
+      local more = call('ZRANGE', P .. 'q:' .. p.class, p.from, p.from + page - 1, 'WITHSCORES')
+      for k = 1, #more do p.list[p.size + k] = more[k] end
+      p.size, p.from, p.dry = p.size + #more, p.from + #more / 2, #more < page * 2
+      if #more == 0 then return end
+    end
+    local other, its = p.list[i + 2], tonumber(p.list[i + 3])
+    if its > score or its == score and not comes_before(other, run) then return end
+    p.list[i], p.list[i + 1], p.list[i + 2], p.list[i + 3] = other, its, run, score
+    i = i + 2
+  end
+end
+
+-- What was dealt from a run becomes slices: each ask gets its number of jobs, one after the other.
+local function hold_slices(run)
+  local q, w, i = run.q, works[run.wid], 1
+  local step, holds = step_of(w, run.s), holds_of(run)
+  if step[S.state] < ST.scheduled then step[S.state] = ST.scheduled end
+  if w.h[H.state] < ST.scheduled then w.h[H.state] = ST.scheduled end
+  for a = 1, #asks do
+    local n = run.shares[a] or 0
+    while n > 0 do
+      local at, count = run.dealt[i], 1
+      while count < n and run.dealt[i + count] == at + count do count = count + 1 end
+      local token, first = next_token(count)
+      holds[#holds + 1] = {at, count, count, now, first, random, asks[a][1]}
+      zadd(OFFERS, now + offer_ms, slice_of(run, at, count))
+      event_range(w, EV['job.claimed'], run.s, q[R.from] + at, count, ST.scheduled, asks[a][1])
+      grant_slice(a - 1, run, at, count, token)
+      i, n = i + count, n - count
+    end
+  end
+end
+
 while open > 0 do
+  first_open = nil
   for a = 1, #asks do
     if not done[a] then
+      if not first_open then first_open = a end
       local ask = asks[a]
       if left[a] == 0 then
         done[a] = true
@@ -185,26 +324,32 @@ while open > 0 do
           open = open - 1
         else
           local group, class = ask[4][at], ask[3][at]
-          local member, score
-          if k > 0 then
+          local member, score, run
+          local runs_ahead = k == 0 and (type(p.list[p.i]) == 'table' or is_run_member(p.list[p.i]))
+          if runs_ahead then
+            run = open_run(p, class)
+            if run then deal(p, run, a, at) end
+          elseif k > 0 then
             local entry = table.remove(p.passed, k)
             member, score = entry[1], entry[2]
           else
             member, score = p.list[p.i], tonumber(p.list[p.i + 1])
             p.i = p.i + 2
           end
-          local ref = sub(member, 12)
-          local solo = is_solo_member(member)
+          local ref = member and sub(member, 12)
+          local solo = member and is_solo_member(member)
           local rec, j
-          if not solo then
+          if member and not solo then
             if jobs[ref] == nil then fetch_ahead(p) end
             rec = load_job(ref)
             j = rec and rec.j
           end
-          if solo then
+          if not member then
+            -- A run's: dealt above.
+          elseif solo then
             p.taken[#p.taken + 1] = member
             take_clock(p, score)
-            local token = next_token()
+            local token = next_token(1)
             hold_solo(ref, token, ask[1], tag)
             zadd(OFFERS, now + offer_ms, ref .. '-0-0')
             grant_solo(a - 1, ref, token)
@@ -222,7 +367,7 @@ while open > 0 do
           else
             p.taken[#p.taken + 1] = member
             take_clock(p, score)
-            j[J.token] = next_token()
+            j[J.token] = next_token(1)
             j[J.agent] = ask[1]
             j[J.hold] = 1
             j[J.claims] = j[J.claims] + 1
@@ -245,7 +390,10 @@ while open > 0 do
   end
 end
 
+for i = 1, #claimed_runs do hold_slices(claimed_runs[i]) end
 if fence_used > 0 then call('HSET', KEYS[1], 'fence', string.format('%.0f', fence + fence_used)) end
+settle_runs()
+local emptied = {}
 for class, p in pairs(pools) do
   if #p.taken > 0 then bulk('ZREM', P .. 'q:' .. class, p.taken) end
   p.empty = p.i > p.size and not (p.passed and #p.passed > 0) and (p.dry or call('EXISTS', P .. 'q:' .. class) == 0)
@@ -257,6 +405,7 @@ for class, p in pairs(pools) do
     grown[class] = 1
   elseif #p.taken > 0 then
     call('DEL', P .. 'v:' .. class)
+    emptied[class] = true
   end
 end
 for a = 1, #asks do
@@ -272,13 +421,15 @@ for a = 1, #asks do
     end
   end
 end
+for class in pairs(emptied) do fair_dirty[class] = nil end
 flush_queue(origin, true)
 flush(tag, origin)
 if #parts > 0 and #asks > 0 then
   local kept = {}
   for i = 1, #parts do
     local g = parts[i]
-    if g[4] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[4] .. '-0-0', g[5]
+    if g[6] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[4], g[5]
+    elseif g[4] then kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[4] .. '-0-0', g[5]
     else kept[3 * i - 2], kept[3 * i - 1], kept[3 * i] = g[1], g[2].ref, g[2].j[J.token] end
   end
   call('HSET', P .. 'k', origin, pack({claim_no, kept}))
@@ -286,13 +437,23 @@ end
 local out = {pack({short, shunned})}
 for i = 1, #parts do
   local g = parts[i]
+  local run = g[6]
   -- \152: an array of eight.
-  if g[4] then
+  if run then
+    local q = run.q
+    out[#out + 1] = '\152' .. pack(g[1], g[4], g[5], 1, q[R.cost], q[R.literal] == 1 and '' or false, q[R.slot] + g[7], g[3])
+    if g[3] then
+      local head = head_bytes(works[run.wid])
+      out[#out + 1] = bin_header(head)
+      out[#out + 1] = head
+    end
+  elseif g[4] then
     out[#out + 1] = '\152' .. pack(g[1], g[4] .. '-0-0', g[5], 1, -1, '', 0, false)
   else
     local rec = g[2]
     local j = rec.j
-    out[#out + 1] = '\152' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], j[J.input], j[J.slot], g[3])
+    local apart = rec.run and not rec.left and rec.run.q[R.literal] == 0
+    out[#out + 1] = '\152' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], not apart and j[J.input], j[J.slot], g[3])
     if g[3] then
       local head = head_bytes(rec.w)
       out[#out + 1] = bin_header(head)

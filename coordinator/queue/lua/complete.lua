@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- purpose: ends claimed jobs, and where the coordinator decided ahead of it, commits that decision in the same call
 -- keys: cell meta
--- args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[]]
--- returns: [replies: CompleteReply[], told: Told[]]
+-- args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[], slices?: CompletedSlice[]]
+-- returns: [replies: CompleteReply[], told: Told[]] (replies of the items, then of the slices' jobs)
 -- edges: scheduled|preparing|processing -> succeeded|failed|expired
 -- emits: workflow.started, step.started, job.started (where not said before), job.succeeded|failed|expired, and the decision's
 -- idempotent: a job ended by the same token is answered 'done'
@@ -21,11 +21,10 @@ local function reply(live, decided, todo, state)
   return known
 end
 
-prefetch_items(A[3])
-for i = 1, #A[3] do
+-- One item.
+local function complete(i, it)
   -- item = {ref, token, state, output, reason, message, retryable, start age ms, run ms, ver, facts,
   -- change or its number in changes or false, seen, why content was blocked}
-  local it = A[3][i]
   local solo = solos[sub(it[1], 1, 26)]
   local q = solo and solo.q
   local rec, live
@@ -78,6 +77,50 @@ for i = 1, #A[3] do
     end
     out[i] = reply('ok', match and 1 or 0, todo, h[H.state])
   end
+end
+
+-- Successes of jobs of one run whose end decides nothing: those of a row and one claim are written as one.
+local function complete_slice(at, slice)
+  -- slice = {wid, step, ordinals, tokens' numbers, their random half, outputs, start ages ms, run ms}
+  local wid, s, ordinals, fences, random = slice[1], slice[2], slice[3], slice[4], slice[5]
+  local i, size = 1, #ordinals
+  while i <= size do
+    local n = ordinals[i]
+    local w = load_work(wid)
+    local run = w and load_run(wid, s, n)
+    local count = 0
+    local q, first, hold
+    if run then
+      q, first = run.q, n - run.q[R.from]
+      hold = first >= 0 and first < q[R.next] and hold_at(run, first)
+      local base = hold and hold[L.random] == random and hold[L.fence] - hold[L.from]
+      local last = base and hold[L.from] + hold[L.count] - 1 or -1
+      while base and i + count <= size and ordinals[i + count] == n + count and first + count <= last
+        and fences[i + count] == base + first + count and jobs[ref_of(wid, s, n + count)] == nil
+        and not gone_from(run)[first + count] do
+        count = count + 1
+      end
+    end
+    local step = count > 0 and step_of(w, s)
+    -- An end that may be decided upon is one job's.
+    if count > 0 and step[S.close] == 0 and step[S.open] > count then
+      end_in_run(run, w, step, hold, n, count, slice, i)
+      for k = i, i + count - 1 do out[at + k] = reply('ok', 0, 0, w.h[H.state]) end
+      i = i + count
+    else
+      complete(at + i, {ref_of(wid, s, n), token_text(fences[i], random), ST.succeeded, slice[6][i], '', '', 0, slice[7][i],
+        slice[8][i], 0, 0, false, {}})
+      i = i + 1
+    end
+  end
+end
+
+prefetch_items(A[3])
+for i = 1, #A[3] do complete(i, A[3][i]) end
+local slices, filled = A[5] or {}, #A[3]
+for i = 1, #slices do
+  complete_slice(filled, slices[i])
+  filled = filled + #slices[i][3]
 end
 if wasted > 0 then call('HINCRBY', KEYS[1], 'wasted', wasted) end
 flush_queue(A[2])

@@ -28,12 +28,22 @@ end
 
 local list = spare > now and {} or call('ZRANGEBYSCORE', OFFERS, '-inf', now, 'LIMIT', 0, limit)
 local more = #list == limit and 1 or 0
+local function lapse(rec)
+  lapsed[#lapsed + 1] = {rec.ref, rec.j[J.agent]}
+  requeue(rec, EV['job.released'], 'OFFER_LAPSED', 'offer_lapsed')
+end
+
 for i = 1, #list do
-  local rec = load_job(list[i])
-  if rec and rec.j[J.hold] == 1 then
-    lapsed[#lapsed + 1] = {rec.ref, rec.j[J.agent]}
-    requeue(rec, EV['job.released'], 'OFFER_LAPSED', 'offer_lapsed')
+  local refs = refs_in(list[i])
+  if not refs then
+    local rec = load_job(list[i])
+    if rec and rec.j[J.hold] == 1 then lapse(rec) else zrem(OFFERS, list[i]) end
   else
+    prefetch(refs)
+    for k = 1, #refs do
+      local rec = load_job(refs[k])
+      if rec and rec.hold and not rec.left then lapse(rec) end
+    end
     zrem(OFFERS, list[i])
   end
 end

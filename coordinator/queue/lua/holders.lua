@@ -8,11 +8,21 @@
 -- idempotent: yes. Whoever is held from the first page to the last, there or in what is read next, is told at least once:
 -- that is what ZSCAN promises, and jobs move from offers to leases only
 -- use: cell
-local held, refs = {}, {}
+local held, refs, in_slice = {}, {}, {}
 if A[3] == 0 then return pack({'0', now, held}) end
 local key = A[1] == 'o' and OFFERS or LEASES
 local page = call('ZSCAN', key, A[2], 'COUNT', A[3])
-for i = 1, #page[2], 2 do refs[#refs + 1] = page[2][i] end
+for i = 1, #page[2], 2 do
+  local slice = refs_in(page[2][i])
+  if slice then
+    for k = 1, #slice do
+      refs[#refs + 1] = slice[k]
+      in_slice[#refs] = true
+    end
+  else
+    refs[#refs + 1] = page[2][i]
+  end
+end
 prefetch(refs)
 for i = 1, #refs do
   local ref = refs[i]
@@ -23,7 +33,7 @@ for i = 1, #refs do
     if q[Q.state] == ST.scheduled then
       held[#held + 1] = {ref, q[Q.token], q[Q.agent], q[Q.claimedAt]}
     end
-  elseif rec and rec.j[J.hold] > 0 then
+  elseif rec and rec.j[J.hold] > 0 and (rec.run ~= nil) == (in_slice[i] == true) then
     held[#held + 1] = {ref, rec.j[J.token], rec.j[J.agent], rec.j[J.claimedAt]}
   end
 end

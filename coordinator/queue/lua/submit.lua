@@ -69,7 +69,7 @@ for i = 1, #A[3] do
     -- The head in the order of HEAD_FIELDS in records.ts.
     local h = {0, 0, ST.unassigned, 0, 0, -1, 0, 0, #needs, #needs, 0, item[3], now, 0, 0, 0, item[2], item[7], '', item[4], '', '', ''}
     local plan = ARGV[item[5]]
-    local w = {wid = wid, key = bucket(wid), h = h, raw = '', parts = parts, open = {}, packed = false, log = '', ev = '', evs = 0,
+    local w = {wid = wid, key = bucket(wid), h = h, raw = '', parts = parts, open = {}, packed = false, log = '', ev = '', evs = 0, els = 0,
       dirty = false, new_plan = plan, chunks = chunks}
     works[wid] = w
     event(w, EV['workflow.created'], -1, -1, ST.unassigned)

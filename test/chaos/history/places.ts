@@ -13,7 +13,10 @@ import type { RedisConnection } from '../../../runtime/redis/connect.ts';
 
 const EVERY_MS = 250;
 
-/** KEYS: the cell's meta key, offers, leases, then its queues. Gives "place+place ref" of every job in two places. */
+/**
+ * KEYS: the cell's meta key, offers, leases, then its queues. Gives "place+place ref" of every job in two places. A slice of a
+ * run stands for those of its jobs that have no record of their own.
+ */
 const LOOK = `#!lua flags=no-writes,allow-oom
 local at, twice = {}, {}
 for k = 2, #KEYS do
@@ -22,8 +25,25 @@ for k = 2, #KEYS do
     local ref = place == 'queued' and string.sub(member, 12) or member
     -- The entry of a solo record names its workflow alone.
     if #ref == 26 then ref = ref .. '-0-0' end
-    if at[ref] then twice[#twice + 1] = at[ref] .. '+' .. place .. ' job_' .. ref end
-    at[ref] = place
+    local refs = {ref}
+    local step, n, count = string.match(ref, '^(.*)%-(%d+)%+(%d+)$')
+    if step then
+      refs = {}
+      local bucket = string.sub(KEYS[1], 1, -2) .. 'w:' .. string.sub(ref, 3, 3)
+      -- The entry of a queue counts the jobs that wait; some between them may have left.
+      local i, left = 0, tonumber(count)
+      while left > 0 and i < 64 do
+        local one = step .. '-' .. string.format('%d', n + i)
+        local own = redis.call('HEXISTS', bucket, one) == 1
+        if not own then refs[#refs + 1] = one end
+        if not own or place == 'offered' then left = left - 1 end
+        i = i + 1
+      end
+    end
+    for _, one in ipairs(refs) do
+      if at[one] then twice[#twice + 1] = at[one] .. '+' .. place .. ' job_' .. one end
+      at[one] = place
+    end
   end
 end
 return twice`;

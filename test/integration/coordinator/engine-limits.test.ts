@@ -26,7 +26,13 @@ import { useRedis } from '../../support/redis.ts';
 /** Jobs that the changes among a script's arguments begin, wherever they stand. */
 function jobsBegun(value: unknown): number {
   if (!Array.isArray(value)) return 0;
-  return isChange(value) ? value[2].length : value.reduce((sum: number, item) => sum + jobsBegun(item), 0);
+  if (isChange(value)) {
+    const inRuns = (value[6] ?? []).map(([, , , , , inputs]) =>
+      typeof inputs === 'number' ? inputs : inputs.length,
+    );
+    return inRuns.reduce((sum, jobs) => sum + jobs, value[2].length);
+  }
+  return value.reduce((sum: number, item) => sum + jobsBegun(item), 0);
 }
 
 function isChange(value: unknown[]): value is Change {

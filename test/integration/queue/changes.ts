@@ -6,6 +6,7 @@ import type {
   CompleteItem,
   JobSpec,
   LogEvent,
+  RunSpec,
   SoloItem,
   StepChange,
   SubmitItem,
@@ -27,6 +28,8 @@ export interface FlowOptions {
   readonly steps?: readonly number[];
   /** Jobs of step 0 from the start. */
   readonly jobs?: number | readonly JobSpec[];
+  /** Jobs of step 0 that are made together: inputs, or how many of the plan's literal. */
+  readonly run?: readonly string[] | number;
   readonly queue?: string;
   readonly band?: number;
   readonly cost?: number;
@@ -55,12 +58,18 @@ export function flow(wid: string, options: FlowOptions = {}): Flow {
     typeof jobs === 'number'
       ? Array.from({ length: jobs }, (_, slot) => job({ slot, queue, band, cost, queueTimeoutMs }))
       : [...jobs];
+  const { run = 0 } = options;
+  const inRun = typeof run === 'number' ? run : run.length;
+  const count = inRun > 0 ? inRun : specs.length;
   const made =
     options.change ??
     change({
-      steps: specs.length === 0 ? [] : [step(0, { total: specs.length, emitted: specs.length })],
-      jobs: specs,
-      events: specs.length === 0 ? [] : [event('step.ready', 0)],
+      steps: count === 0 ? [] : [step(0, { total: count, emitted: count })],
+      jobs: inRun > 0 ? [] : specs,
+      events: count === 0 ? [] : [event('step.ready', 0)],
+      ...(inRun > 0
+        ? { runs: [[0, 0, queue, band, cost, typeof run === 'number' ? run : [...run]] satisfies RunSpec] }
+        : {}),
     });
   return {
     item: [wid, tenant, weight, `r-${wid}`, 0, [...steps], watch, made, expireMs],
@@ -76,11 +85,12 @@ interface Parts {
   cancels?: CancelRange[];
   events?: LogEvent[];
   again?: number[];
+  runs?: RunSpec[];
 }
 
 export function change(parts: Parts = {}): Change {
-  const { workflow = false, steps = [], jobs = [], cancels = [], events = [], again = [] } = parts;
-  return [workflow, steps, jobs, cancels, events, again];
+  const { workflow = false, steps = [], jobs = [], cancels = [], events = [], again = [], runs } = parts;
+  return [workflow, steps, jobs, cancels, events, again, ...(runs === undefined ? [] : [runs])] as Change;
 }
 
 interface StepParts {

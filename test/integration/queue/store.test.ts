@@ -3,9 +3,10 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenToBus } from '../../../coordinator/events/bus.ts';
 import { openCells } from '../../../coordinator/queue/cells.ts';
-import { cellIndexOf, keys, makeCell, workflowKey } from '../../../coordinator/queue/keys.ts';
+import { cellIndexOf, keys, makeCell, parseJobRef, workflowKey } from '../../../coordinator/queue/keys.ts';
 import type { Cell } from '../../../coordinator/queue/keys.ts';
 import { ScriptRunner } from '../../../coordinator/queue/scripts.ts';
+import { Reads } from '../../../coordinator/queue/reads.ts';
 import { Store } from '../../../coordinator/queue/store.ts';
 import type { CompleteReply, SubmitReply, Told } from '../../../coordinator/queue/items.ts';
 import { closeRedis, connectRedis } from '../../../runtime/redis/connect.ts';
@@ -70,7 +71,11 @@ test('a call whose answer was lost is made again, and counts once', async () => 
   expect(await w.queue('q')).toHaveLength(3);
   await store.claim(w.cell, 1, true, [ask('agent', 2, 'q')]);
   expect(await w.meta('fence')).toBe('2');
-  const tokenOf = async (ref: string): Promise<string> => (await w.job(ref)).token;
+  const tokenOf = async (ref: string): Promise<string> => {
+    const { step, ordinal } = parseJobRef(ref);
+    const [job] = await new Reads(connection).jobs(w.cell, wid, step, ordinal, ordinal + 1);
+    return job?.token ?? '';
+  };
   const [one, two] = [`${wid}-0-0`, `${wid}-0-1`];
   expect((await complete(store, wid, { ref: one, token: await tokenOf(one) }))[0]).toBe('done');
   expect(await w.step(wid, 0)).toMatchObject({ open: 2, ok: 1 });

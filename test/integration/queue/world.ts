@@ -22,11 +22,19 @@ import type {
   StallNotes,
   SubmitReply,
 } from '../../../coordinator/queue/items.ts';
-import { keys, makeCell, refOfMember, workflowKey } from '../../../coordinator/queue/keys.ts';
-import type { Cell } from '../../../coordinator/queue/keys.ts';
+import {
+  jobRef,
+  keys,
+  makeCell,
+  parseSlice,
+  sliceOfMember,
+  workflowKey,
+} from '../../../coordinator/queue/keys.ts';
+import type { Cell, Slice } from '../../../coordinator/queue/keys.ts';
 import { Reads } from '../../../coordinator/queue/reads.ts';
 import { STEPS_PER_CHUNK, logOffset, readJobRecord } from '../../../coordinator/queue/records.ts';
 import type { JobFields } from '../../../coordinator/queue/records.ts';
+import { tokenAfter } from '../../../coordinator/queue/runs.ts';
 import { cellTag } from '../../../coordinator/queue/slots.ts';
 import { readChunk, readHead } from '../../../coordinator/workflow/view.ts';
 import type { StepView, WorkflowView } from '../../../coordinator/workflow/view.ts';
@@ -52,7 +60,8 @@ export interface Granted {
   readonly token: string;
   readonly attempt: number;
   readonly cost: number;
-  readonly input: string;
+  /** Undefined: it stands beside its run. */
+  readonly input: string | undefined;
   readonly slot: number;
   readonly head: WorkflowView | undefined;
 }
@@ -272,7 +281,7 @@ export class World {
 
   /** Refs in the order of the queue. */
   async queue(name: string): Promise<string[]> {
-    return (await this.zset(keys.queue(this.cell, name))).map(refOfMember);
+    return (await this.zset(keys.queue(this.cell, name))).flatMap((member) => refsIn(sliceOfMember(member)));
   }
 
   /** Puts an entry of a zset into the past. */
@@ -370,9 +379,20 @@ export function readJobRow(bytes: Buffer): Job {
 export function readClaim(reply: readonly unknown[]): Claimed {
   const grants: Granted[] = [];
   for (let i = 1; i < reply.length;) {
-    const [index, ref, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
+    const [index, text, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
     const head = hasHead ? readHead(reply[i++] as Buffer) : undefined;
-    grants.push({ ask: index, ref, token, attempt, cost, input, slot, head });
+    refsIn(parseSlice(text)).forEach((ref, at) =>
+      grants.push({
+        ask: index,
+        ref,
+        token: tokenAfter(token, at),
+        attempt,
+        cost,
+        input: input === false ? undefined : input,
+        slot: slot + at,
+        head,
+      }),
+    );
   }
   const [short, flat] = reply[0] as ClaimShort;
   const left = flat.flatMap((ask, i): [number, number][] =>
@@ -381,20 +401,31 @@ export function readClaim(reply: readonly unknown[]): Claimed {
   return { short, left, grants };
 }
 
+/** The jobs a slice stands for. */
+export function refsIn({ wid, step, ordinal, count }: Slice): string[] {
+  return Array.from({ length: count }, (_, at) => jobRef(wid, step, ordinal + at));
+}
+
 type PackedEntry = [first: number, at: number, tag: string, events: LogEvent[]];
 
 function expand(entries: readonly PackedEntry[]): SaidEvent[] {
-  return entries.flatMap(([first, , tag, list]) =>
-    list.map(([code, step, ordinal, state, ...rest], offset) => ({
-      sequence: first + offset,
-      tag,
-      type: EVENT_TYPES[code] as string,
-      step,
-      ordinal,
-      state,
-      rest,
-    })),
-  );
+  return entries.flatMap(([first, , tag, list]) => {
+    let sequence = first;
+    return list.flatMap(([code, step, ordinal, state, ...rest]) => {
+      // Of several jobs alike.
+      const times = rest[4] ?? 1;
+      const said = times > 1 ? rest.slice(0, 3) : rest;
+      return Array.from({ length: times }, (_, at) => ({
+        sequence: sequence++,
+        tag,
+        type: EVENT_TYPES[code] as string,
+        step,
+        ordinal: ordinal + at,
+        state,
+        rest: said,
+      }));
+    });
+  });
 }
 
 /** Logs of a dump, by workflow, without calling a script. */

@@ -8,14 +8,15 @@ function started(total = 10, byType: Record<string, number> = {}) {
   let nowMs = 5_000_000;
   const credit = new Credit({ now: () => nowMs, offerMs: OFFER_MS });
   credit.state({ total, byType, revision: 1, offersSeen: 0 });
-  return { credit, pass: (ms: number) => void (nowMs += ms) };
+  const offer = (): void => credit.offered('x', nowMs);
+  return { credit, offer, pass: (ms: number) => void (nowMs += ms) };
 }
 
 test('offers under way and jobs asked for are subtracted, until a statement counts them', () => {
-  const { credit } = started(5, { x: 2 });
+  const { credit, offer } = started(5, { x: 2 });
   expect([credit.open, credit.openOf('x'), credit.openOf('y')]).toEqual([5, 2, 5]);
   credit.reserve(1);
-  credit.offered('x');
+  offer();
   expect([credit.open, credit.openOf('x'), credit.openOf('y')]).toEqual([3, 0, 3]);
   credit.unreserve(1);
   credit.heard();
@@ -27,9 +28,9 @@ test('offers under way and jobs asked for are subtracted, until a statement coun
 
 describe('an agent that lets an offer lapse without a word', () => {
   test('gets nothing for one offer lease, then one at a time', () => {
-    const { credit, pass } = started();
-    credit.offered('x');
-    credit.offered('x');
+    const { credit, offer, pass } = started();
+    offer();
+    offer();
     pass(OFFER_MS - 1);
     expect(credit.open).toBe(8);
     pass(1);
@@ -42,29 +43,40 @@ describe('an agent that lets an offer lapse without a word', () => {
       credit.reserve(1);
       expect(credit.open).toBe(0);
       credit.unreserve(1);
-      credit.offered('x');
+      offer();
       expect(credit.open).toBe(0);
       pass(2 * OFFER_MS - 1);
       expect(credit.open).toBe(0);
     }
   });
 
-  test('has all of its credit again once it says something', () => {
+  test('is silent since its offer was claimed, not since that was told', () => {
     const { credit, pass } = started();
-    credit.offered('x');
+    const claimedAt = credit.reserve(1);
+    pass(300);
+    credit.unreserve(1);
+    credit.offered('x', claimedAt);
+    pass(OFFER_MS - 300);
+    // The offer lapses now at the latest: whoever claims next must not be the same agent.
+    expect(credit.open).toBe(0);
+  });
+
+  test('has all of its credit again once it says something', () => {
+    const { credit, offer, pass } = started();
+    offer();
     pass(OFFER_MS);
     expect(credit.open).toBe(0);
     credit.heard();
     expect(credit.open).toBe(9);
-    credit.offered('x');
+    offer();
     pass(OFFER_MS - 1);
     expect(credit.open).toBe(8);
   });
 
   test('a word in time is enough, whichever offer it was about', () => {
-    const { credit, pass } = started();
+    const { credit, offer, pass } = started();
     for (let round = 0; round < 5; round++) {
-      credit.offered('x');
+      offer();
       pass(OFFER_MS - 1);
       credit.heard();
       pass(10 * OFFER_MS);

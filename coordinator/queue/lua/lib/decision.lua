@@ -1,6 +1,6 @@
 -- Applies a decision that was made from exactly this version of the head.
 --
--- change = {workflow | false, steps, jobs, cancels, events, again}
+-- change = {workflow | false, steps, jobs, cancels, events, again, runs}
 --   workflow = {state, reason, message, failedStep, closing}; state 0 = unchanged
 --   steps    = {{index, state, needs, total, emitted, reason, message, close, closePos, fails seen}, ...}
 --              -1 in needs, total, emitted, close, closePos and state 0 = unchanged
@@ -8,6 +8,7 @@
 --   cancels  = {{step, from, to, reason, state of jobs nobody claimed}, ...}: ends the jobs with ordinals in [from, to)
 --   events   = {{code, step, -1, state, agent, reason, message}, ...}: after those of ended jobs, before those of new ones
 --   again    = steps to look at again: their work goes on in the next decision
+--   runs     = {{step, first slot, class, band, cost, inputs or how many jobs of the plan's literal}, ...}: further new jobs, first attempts
 -- In the order of JOB_FIELDS in records.ts.
 local function new_job_record(slot, class, band, cost, input, attempt, replaces)
   return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', '',
@@ -26,6 +27,7 @@ local function new_job(w, spec)
     -- A replacement takes over what it replaces, and who tried it; the slot's failure is mended.
     local old = load_job(ref_of(w.wid, s, spec[8]))
     if old then
+      own_input(old)
       local o = old.j
       j[J.cost], j[J.input], j[J.emitBatch] = o[J.cost], o[J.input], o[J.emitBatch]
       j[J.agents], j[J.history] = o[J.agents], o[J.history]
@@ -46,6 +48,34 @@ local function new_job(w, spec)
     event(w, EV['job.queued'], s, n, ST.unassigned)
   end
   if spec[10] > 0 then zadd(TIMERS, now + spec[9] + spec[10], 'queued|' .. rec.ref) end
+end
+
+-- One run per block of ordinals; where a block has one already, jobs with records of their own.
+local function new_runs(w, spec)
+  local s, slot, class, inputs = spec[1], spec[2], spec[3], spec[6]
+  local literal = type(inputs) == 'number'
+  local left, at = literal and inputs or #inputs, 1
+  local step = step_of(w, s)
+  while left > 0 do
+    local n = step[S.nextJob]
+    local count = math.min(left, RUN_JOBS - n % RUN_JOBS)
+    local field = run_field(w.wid, s, n, 'r')
+    if count == 1 or n % RUN_JOBS > 0 and load_run(w.wid, s, n) then
+      for i = at, at + count - 1 do new_job(w, {s, slot + i - 1, class, spec[4], spec[5], literal and '' or inputs[i], 1, -1, 0, 0}) end
+    else
+      -- In the order of RUN_FIELDS in records.ts.
+      local q = {n, count, 0, count, 1, spec[4], literal and 1 or 0, slot + at - 1, now, 0, 0, 0, 0, spec[5], class, '', '', '', ''}
+      local run = {wid = w.wid, s = s, key = w.key, field = field, q = q, holds = false, dirty = false, entry = '', waited = 0, stood = 1}
+      if not literal then run.new_inputs = pack({unpack(inputs, at, at + count - 1)}) end
+      runs[field] = run
+      touch_run(run)
+      enqueue_run(run, w.h[H.tenant], w.h[H.weight])
+      event_range(w, EV['job.queued'], s, n, count, ST.unassigned)
+      step[S.nextJob] = n + count
+      step[S.open] = step[S.open] + count
+    end
+    left, at = left - count, at + count
+  end
 end
 
 local function cancel_job(rec, reason, unclaimed_state)
@@ -73,6 +103,9 @@ local function apply(w, change)
   local cancels = change[4]
   for i = 1, #cancels do
     local c = cancels[i]
+    local refs = {}
+    for n = c[2], c[3] - 1 do refs[#refs + 1] = ref_of(w.wid, c[1], n) end
+    prefetch(refs)
     for n = c[2], c[3] - 1 do
       local rec = load_job(ref_of(w.wid, c[1], n))
       if rec then cancel_job(rec, c[4], c[5]) end
@@ -117,6 +150,8 @@ local function apply(w, change)
   end
   list = change[3]
   for i = 1, #list do new_job(w, list[i]) end
+  list = change[7] or {}
+  for i = 1, #list do new_runs(w, list[i]) end
   if wf then
     if wf[1] ~= 0 then
       h[H.state] = wf[1]

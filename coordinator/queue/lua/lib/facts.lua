@@ -51,6 +51,37 @@ local function mark_started(rec, at)
   move(rec)
 end
 
+-- Starts and successes of `count` jobs of a run, held by one claim, from ordinal n on: one chunk. Outputs, ages of their starts and
+-- run times stand in slice[6] to slice[8] from position `i` on.
+local function end_in_run(run, w, step, hold, n, count, slice, i)
+  local h, s = w.h, run.s
+  local outputs, ages, times = slice[6], slice[7], slice[8]
+  if count < #outputs then
+    outputs = {unpack(outputs, i, i + count - 1)}
+    ages = {unpack(ages, i, i + count - 1)}
+    times = {unpack(times, i, i + count - 1)}
+  end
+  if h[H.state] < ST.processing then
+    h[H.state] = ST.processing
+    h[H.startedAt] = now - ages[1]
+    event(w, EV['workflow.started'], -1, -1, ST.processing)
+  end
+  if step[S.state] < ST.processing then
+    step[S.state] = ST.processing
+    step[S.startedAt] = now - ages[1]
+    event(w, EV['step.started'], s, -1, ST.processing)
+  end
+  event_range(w, EV['job.started'], s, n, count, ST.processing)
+  event_range(w, EV['job.succeeded'], s, n, count, ST.succeeded, hold[L.agent])
+  local first = n - run.q[R.from]
+  if not run.made then run.made, run.read = {}, run.read or {} end
+  local chunk = {now, hold[L.claimedAt], hold[L.fence] + first - hold[L.from], hold[L.random], hold[L.agent], ages, times, outputs}
+  run.made[first], run.read[first] = chunk, chunk
+  leave_hold(run, hold, first, count, first)
+  step[S.open] = step[S.open] - count
+  step[S.ok] = step[S.ok] + count
+end
+
 local function names_agent(list, agent)
   return string.find(',' .. list .. ',', ',' .. agent .. ',', 1, true) ~= nil
 end

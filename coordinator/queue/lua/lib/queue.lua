@@ -26,11 +26,12 @@ local function set_fair_clock(class, field, value)
   d[field] = value
 end
 
-local function next_seq()
+-- The first of `count` consecutive numbers.
+local function next_seq(count)
   if not seq_next then seq_next = tonumber(call('HGET', KEYS[1], 'seq') or 0) end
-  seq_next = seq_next + 1
+  seq_next = seq_next + count
   seq_dirty = true
-  return seq_next
+  return seq_next - count + 1
 end
 
 local function put_in_queue(class, score, member)
@@ -40,15 +41,20 @@ end
 
 -- An entry that was in the queue before goes in front of all that came later: its first score is the lowest there,
 -- unless the clocks were dropped since and began at 0 again.
-local function queue_again(class, score, member)
+local function front_of(class, score)
   local low = floor(score / BAND_SHIFT)
-  local front = low * BAND_SHIFT + fair_clock(class, 'V' .. (2 - low))
-  put_in_queue(class, score < front and score or front, member)
+  return low * BAND_SHIFT + fair_clock(class, 'V' .. (2 - low))
+end
+
+local function queue_again(class, score, member)
+  put_in_queue(class, math.min(score, front_of(class, score)), member)
 end
 
 -- Takes away the entry of a job that waits, wherever it stands.
 local function leave_queue(rec)
   local j, w = rec.j, rec.w
+  -- Of a run's entry it is a part until it leaves.
+  if rec.run and not rec.left then return end
   local key = P .. 'q:' .. j[J.class]
   if rec.dirty then
     -- It came back in this very call.
@@ -61,8 +67,8 @@ local function leave_queue(rec)
   if w.h[H.state] == ST.paused then zrem(P .. 'p:wf:' .. w.wid, j[J.member] .. '|' .. j[J.class]) end
 end
 
--- Score of a first entry; moves the tenant's clock on.
-local function first_score(class, band, tenant, cost, weight)
+-- Score of the first entry of `count` jobs that come together, and how far it is from each to the next; moves the tenant's clock on.
+local function first_score(class, band, tenant, cost, weight, count)
   -- Jobs of one call are mostly of one class, band and tenant: the names of their clocks are made once.
   if lane[1] ~= class or lane[2] ~= band or lane[3] ~= tenant then
     lane = {class, band, tenant, 'V' .. band, 'F' .. band .. '|' .. tenant}
@@ -72,30 +78,78 @@ local function first_score(class, band, tenant, cost, weight)
   local s = v > f and v or f
   local step = floor(cost * 1024000 / weight)
   if step < 1 then step = 1 end
-  local finish = s + step
+  local finish = s + step * count
   if finish >= BAND_SHIFT then finish = BAND_SHIFT - 1 end
   set_fair_clock(class, field, finish)
-  return (2 - band) * BAND_SHIFT + s
+  return (2 - band) * BAND_SHIFT + s, step
 end
 
 -- First entry of a job into its queue.
 local function enqueue(rec)
   local j, h = rec.j, rec.w.h
   local class = j[J.class]
-  j[J.score] = first_score(class, j[J.band], h[H.tenant], j[J.cost], h[H.weight])
-  j[J.member] = string.format('%010x', next_seq()) .. ':' .. rec.ref
+  j[J.score] = first_score(class, j[J.band], h[H.tenant], j[J.cost], h[H.weight], 1)
+  j[J.member] = string.format('%010x', next_seq(1)) .. ':' .. rec.ref
   put_in_queue(class, j[J.score], j[J.member])
 end
 
 -- First entry of a solo record's job.
 local function enqueue_solo(wid, q)
   local class = q[Q.class]
-  q[Q.place] = next_seq()
-  q[Q.score] = first_score(class, q[Q.band], q[Q.tenant], q[Q.cost], q[Q.weight])
+  q[Q.place] = next_seq(1)
+  q[Q.score] = first_score(class, q[Q.band], q[Q.tenant], q[Q.cost], q[Q.weight], 1)
   put_in_queue(class, q[Q.score], member_of_solo(wid, q[Q.place]))
 end
 
+-- First entry of a run; its jobs come one after the other.
+local function enqueue_run(run, tenant, weight)
+  local q = run.q
+  q[R.place] = next_seq(q[R.count])
+  q[R.score], q[R.spacing] = first_score(q[R.class], q[R.band], tenant, q[R.cost], weight, q[R.count])
+  q[R.cap] = (3 - q[R.band]) * BAND_SHIFT - 1
+  grown[q[R.class]] = (grown[q[R.class]] or 0) + q[R.count]
+end
+
+-- A queue's number of jobs is that of its entries and the clock 'R': what its runs count for beyond one each.
+local function count_more(class, jobs)
+  if jobs ~= 0 then set_fair_clock(class, 'R', fair_clock(class, 'R') + jobs) end
+end
+
+local function beyond_one(waiting) return waiting > 1 and waiting - 1 or 0 end
+
+-- Entries of runs whose first waiting job, or number of them, or place has changed.
+local function settle_runs()
+  for i = 1, #dirty_runs do
+    local run = dirty_runs[i]
+    local q = run.q
+    skip_gone(q)
+    local entry, class, stands = entry_of(run), q[R.class], q[R.stands]
+    if entry ~= run.entry or stands ~= run.stood then
+      local key, parked, bar = P .. 'q:' .. class, P .. 'p:wf:' .. run.wid, '|' .. class
+      local waiting = waiting_in(q)
+      if run.entry == '' then
+        -- It had none.
+      elseif run.stood == 1 then
+        zrem(key, run.entry)
+        count_more(class, -beyond_one(run.waited))
+      else
+        zrem(parked, run.entry .. bar)
+      end
+      if entry == '' then
+        -- It has none.
+      elseif stands == 1 then
+        zadd(key, score_in(q, q[R.next]), entry)
+        count_more(class, beyond_one(waiting))
+      else
+        zadd(parked, score_in(q, q[R.next]), entry .. bar)
+      end
+      run.entry, run.waited, run.stood = entry, waiting, stands
+    end
+  end
+end
+
 local function flush_queue(origin, claiming)
+  settle_runs()
   if seq_dirty then call('HSET', KEYS[1], 'seq', string.format('%.0f', seq_next)) end
   for class, fields in pairs(fair_dirty) do
     local list = {}

@@ -10,12 +10,14 @@ import type {
   Change,
   ClaimAsk,
   CompleteItem,
+  CompletedSlice,
   DecideItem,
   EmitItem,
   JobSpec,
   LogEvent,
   ProgressItem,
   ReleaseItem,
+  RunSpec,
   SoloItem,
   StallNotes,
   StepChange,
@@ -23,6 +25,7 @@ import type {
   Told,
   WorkflowChange,
 } from '../../../../coordinator/queue/items.ts';
+import { RUN_JOBS } from '../../../../coordinator/queue/records.ts';
 import { EventCode } from '../../../../sdk/common/events.ts';
 import type { EventType } from '../../../../sdk/common/events.ts';
 import { State, isTerminal } from '../../../../sdk/common/states.ts';
@@ -66,6 +69,10 @@ export interface ModelJob {
   blocked: string;
   runMs: number;
   emitBatch: number;
+  /** The run it is in: nothing but a claim has happened to it. */
+  run: string | undefined;
+  /** While it is held as a part of a run: its entry among the offers. */
+  slice: string;
 }
 
 export interface ModelStep {
@@ -154,7 +161,15 @@ export class Model {
           this.#ifHeld(ref, token, (job) => this.#requeue(job, 'job.released', reason, 'released')),
         );
       case 'complete':
-        return [(args[2] as CompleteItem[]).map((item) => this.#complete(item)), []];
+        return [
+          [
+            ...(args[2] as CompleteItem[]).map((item) => this.#complete(item)),
+            ...((args[4] as CompletedSlice[] | undefined) ?? []).flatMap((slice) =>
+              this.#completeSlice(slice),
+            ),
+          ],
+          [],
+        ];
       case 'emit':
         return (args[2] as EmitItem[]).map((item) => this.#emit(item));
       case 'decide': {
@@ -179,6 +194,12 @@ export class Model {
       default:
         throw new Error(`The model knows no ${name}.`);
     }
+  }
+
+  /** Under which name it stands among the offers. */
+  offerEntry(ref: string): string {
+    const { run, slice } = this.#job(ref);
+    return run === undefined ? ref : slice;
   }
 
   liveJobs(): ModelJob[] {
@@ -260,6 +281,24 @@ export class Model {
     const barred = new Set<string>();
     const leaves = new Set<string>();
     const grants: { ask: number; ref: string; token: string }[] = [];
+    const dealt = new Map<string, { readonly jobs: ModelJob[]; readonly shares: number[] }>();
+    const give = (a: number, job: ModelJob): void => {
+      const [agent] = asks[a] as ClaimAsk;
+      const { work } = job;
+      this.fence++;
+      job.token = `${this.fence.toString(16)}.${random}`;
+      job.agent = agent;
+      job.hold = 1;
+      job.claims++;
+      job.claimed = true;
+      job.state = State.scheduled;
+      this.offers.set(job.ref, false);
+      const step = work.steps[job.step] as ModelStep;
+      if (step.state < State.scheduled) step.state = State.scheduled;
+      if (work.state < State.scheduled) work.state = State.scheduled;
+      this.#say(work, 'job.claimed', job, State.scheduled, [agent]);
+      grants.push({ ask: a, ref: job.ref, token: job.token });
+    };
     while (open.size > 0) {
       for (const a of [...open]) {
         const [agent, , classes, groups] = asks[a] as ClaimAsk;
@@ -312,31 +351,50 @@ export class Model {
           job.member !== member
         )
           continue;
-        if (isTerminal(work.state) || work.closing !== 0) continue;
-        if (work.state === State.paused) {
-          inner(this.parked, `wf:${work.wid}`).set(`${member}|${queue}`, score);
+        // A run is dropped or parked whole.
+        const others = this.entries(queue).filter(
+          (entry) => job.run !== undefined && this.#job(entry.member.slice(11)).run === job.run,
+        );
+        if (isTerminal(work.state) || work.closing !== 0) {
+          for (const entry of others) this.queues.get(queue)?.delete(entry.member);
           continue;
         }
-        this.fence++;
-        job.token = `${this.fence.toString(16)}.${random}`;
-        job.agent = agent;
-        job.hold = 1;
-        job.claims++;
-        job.claimed = true;
-        job.state = State.scheduled;
-        this.offers.set(job.ref, false);
-        const step = work.steps[job.step] as ModelStep;
-        if (step.state < State.scheduled) step.state = State.scheduled;
-        if (work.state < State.scheduled) work.state = State.scheduled;
-        this.#say(work, 'job.claimed', job, State.scheduled, [agent]);
+        if (work.state === State.paused) {
+          for (const entry of [{ member, score }, ...others]) {
+            this.queues.get(queue)?.delete(entry.member);
+            inner(this.parked, `wf:${work.wid}`).set(`${entry.member}|${queue}`, entry.score);
+          }
+          continue;
+        }
+        if (job.run === undefined) give(a, job);
+        else {
+          // Jobs of a run are shared out at the end: as many to each as it was dealt, one after the other.
+          const run = dealt.get(job.run) ?? { jobs: [], shares: [] };
+          dealt.set(job.run, run);
+          run.jobs.push(job);
+          run.shares[a] = (run.shares[a] ?? 0) + 1;
+        }
         const low = Math.floor(score / BAND);
         const lane = `${queue} ${2 - low}`;
         reached.set(lane, Math.max(reached.get(lane) ?? 0, score - low * BAND));
-        grants.push({ ask: a, ref: job.ref, token: job.token });
         left[a] = (left[a] as number) - 1;
         const group = (groups[classes.indexOf(queue)] as number) - 1;
         limit[group] = (limit[group] as number) - 1;
       }
+    }
+    for (const { jobs, shares } of dealt.values()) {
+      let next = 0;
+      asks.forEach((_, a) => {
+        const mine = jobs.slice(next, next + (shares[a] ?? 0));
+        next += mine.length;
+        for (const slice of inARow(mine)) {
+          const [{ work, step, ordinal }] = slice as [ModelJob];
+          for (const job of slice) {
+            job.slice = `${work.wid}-${step}-${ordinal}+${slice.length}`;
+            give(a, job);
+          }
+        }
+      });
     }
     for (const queue of taken) {
       if (this.entries(queue).length === 0) this.#clocks.delete(queue);
@@ -357,7 +415,9 @@ export class Model {
   }
 
   #grant(ask: number, job: ModelJob): Partial<Claimed['grants'][0]> {
-    const { ref, token, attempt, input, slot } = job;
+    const { ref, token, attempt, slot } = job;
+    // That of a run's job stands beside the run.
+    const input = job.run === undefined || job.input === '' ? job.input : undefined;
     // That of a solo record stands in its plan.
     return { ask, ref, token, attempt, cost: job.work.solo ? -1 : job.cost, input, slot };
   }
@@ -375,6 +435,7 @@ export class Model {
     const live = this.#held(ref, token);
     if (live === 'ok') {
       this.#job(ref).work.solo = false;
+      this.#job(ref).run = undefined;
       then(this.#job(ref));
     }
     return live;
@@ -421,6 +482,9 @@ export class Model {
     if (live !== 'ok') return [live, 0, 0, this.jobs.get(ref)?.work.state ?? 0];
     const job = this.#job(ref);
     const { work } = job;
+    // Nobody needs the input of a job that has succeeded: it goes with its run.
+    if (job.run !== undefined && state === State.succeeded) job.input = '';
+    job.run = undefined;
     if (work.solo && state === State.succeeded) {
       this.#start(job);
       job.runMs = runMs;
@@ -450,6 +514,55 @@ export class Model {
     return ['ok', ahead ? 1 : 0, undecided, work.state];
   }
 
+  /** As many successes; of those that are a row of one claim all starts are said first, unless the last of the step is among them. */
+  #completeSlice([wid, index, ordinals, fences, random, outputs, , runMs]: CompletedSlice): unknown[] {
+    const replies: unknown[] = [];
+    const jobAt = (i: number): ModelJob | undefined => this.jobs.get(`${wid}-${index}-${ordinals[i]}`);
+    const tokenAt = (i: number): string => `${(fences[i] as number).toString(16)}.${random}`;
+    for (let i = 0; i < ordinals.length;) {
+      const first = jobAt(i);
+      const row: ModelJob[] = [];
+      for (let k = i; k < ordinals.length; k++) {
+        const job = jobAt(k);
+        if (job?.run === undefined || job.hold !== 1 || job.token !== tokenAt(k)) break;
+        if (job.slice !== first?.slice || job.ordinal !== first.ordinal + row.length) break;
+        row.push(job);
+      }
+      const step = first?.work.steps[index] as ModelStep;
+      if (first === undefined || row.length === 0 || step.close !== 0 || step.open <= row.length) {
+        const ref = `${wid}-${index}-${ordinals[i]}`;
+        const item: CompleteItem = [
+          ref,
+          tokenAt(i),
+          State.succeeded,
+          outputs[i] as string,
+          '',
+          '',
+          0,
+          0,
+          runMs[i] as number,
+          0,
+          0,
+          false,
+          [],
+        ];
+        replies.push(this.#complete(item));
+        i++;
+        continue;
+      }
+      for (const job of row) this.#start(job);
+      row.forEach((job, k) => {
+        job.input = '';
+        job.run = undefined;
+        job.runMs = runMs[i + k] as number;
+        this.#finish(job, State.succeeded, outputs[i + k] as string, '', '');
+        replies.push(['ok', 0, 0, job.work.state]);
+      });
+      i += row.length;
+    }
+    return replies;
+  }
+
   #emit([ref, token, batch, inputs]: EmitItem): Reply {
     let reply = this.#held(ref, token);
     if (reply !== 'ok') return reply;
@@ -458,6 +571,7 @@ export class Model {
     else {
       job.emitBatch = batch;
       job.work.solo = false;
+      job.run = undefined;
       const step = job.work.steps[job.step] as ModelStep;
       const first = step.total;
       step.total += inputs.length;
@@ -501,6 +615,7 @@ export class Model {
 
   #requeue(job: ModelJob, event: EventType, reason: string, end: string): void {
     job.work.solo = false;
+    job.run = undefined;
     job.history = withClaim(job, end, reason);
     this.#drop(job);
     job.token = '';
@@ -575,7 +690,11 @@ export class Model {
     return work.dirty.length === 0;
   }
 
-  #apply(work: ModelWork, [workflow, steps, jobs, cancels, events, again]: Change, told: Told[]): void {
+  #apply(
+    work: ModelWork,
+    [workflow, steps, jobs, cancels, events, again, runs = []]: Change,
+    told: Told[],
+  ): void {
     work.ver++;
     for (const range of cancels) this.#cancel(work, range, told);
     for (const change of steps) this.#alter(work, change);
@@ -586,6 +705,7 @@ export class Model {
       this.todo.add(work.wid);
     }
     for (const spec of jobs) this.#newJob(work, spec);
+    for (const spec of runs) this.#newRun(work, spec);
     if (workflow !== false) this.#alterWork(work, workflow);
   }
 
@@ -624,12 +744,31 @@ export class Model {
     for (let ordinal = from; ordinal < to; ordinal++) {
       const job = this.jobs.get(`${work.wid}-${step}-${ordinal}`);
       if (job === undefined || isTerminal(job.state)) continue;
+      job.run = undefined;
       if (job.hold > 0) told.push([job.ref, job.token, job.agent, reason]);
       else {
         this.#leaveQueue(job);
         this.timers.delete(`backoff|${job.ref}`);
       }
       this.#finish(job, job.claims > 0 ? State.canceled : unclaimed, '', reason, '');
+    }
+  }
+
+  /** As many jobs alike: those of one block of ordinals are a run, unless the block has one. */
+  #newRun(work: ModelWork, [index, slot, queue, band, cost, inputs]: RunSpec): void {
+    const count = typeof inputs === 'number' ? inputs : inputs.length;
+    const step = work.steps[index] as ModelStep;
+    const made: ModelJob[] = [];
+    for (let i = 0; i < count; i++) {
+      const input = typeof inputs === 'number' ? '' : (inputs[i] as string);
+      this.#newJob(work, [index, slot + i, queue, band, cost, input, 1, -1, 0, 0]);
+      made.push(this.#job(`${work.wid}-${index}-${step.nextJob - 1}`));
+    }
+    const name = (job: ModelJob): string => `${work.wid}-${index}r${Math.floor(job.ordinal / RUN_JOBS)}`;
+    const taken = new Set([...this.jobs.values()].flatMap(({ run }) => run ?? []));
+    for (const job of made) {
+      const alone = made.filter((other) => name(other) === name(job)).length === 1;
+      if (!alone && !taken.has(name(job))) job.run = name(job);
     }
   }
 
@@ -679,6 +818,8 @@ export class Model {
       blocked: '',
       runMs: 0,
       emitBatch: old?.emitBatch ?? 0,
+      run: undefined,
+      slice: '',
     };
     this.jobs.set(job.ref, job);
     if (delayMs > 0) this.timers.set(`backoff|${job.ref}`, false);
@@ -732,10 +873,13 @@ export class Model {
 
   #due(): unknown {
     const lapsed: [string, string][] = [];
-    for (const ref of dueOf(this.offers)) {
-      const job = this.#job(ref);
-      lapsed.push([ref, job.agent]);
-      this.#requeue(job, 'job.released', 'OFFER_LAPSED', 'offer_lapsed');
+    const entries = Map.groupBy(dueOf(this.offers), (ref) => this.offerEntry(ref));
+    for (const [, refs] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      for (const ref of refs) {
+        const job = this.#job(ref);
+        lapsed.push([ref, job.agent]);
+        this.#requeue(job, 'job.released', 'OFFER_LAPSED', 'offer_lapsed');
+      }
     }
     for (const timer of dueOf(this.timers)) {
       this.timers.delete(timer);
@@ -815,6 +959,17 @@ function inner<V>(outer: Map<string, Map<string, V>>, key: string): Map<string, 
     outer.set(key, map);
   }
   return map;
+}
+
+/** Cut where an ordinal is missing. */
+function inARow(jobs: readonly ModelJob[]): ModelJob[][] {
+  const parts: ModelJob[][] = [];
+  for (const job of jobs) {
+    const last = parts.at(-1);
+    if (last?.at(-1)?.ordinal === job.ordinal - 1) last.push(job);
+    else parts.push([job]);
+  }
+  return parts;
 }
 
 /** The entry of the highest band; of these the one that came first. */

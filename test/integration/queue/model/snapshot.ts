@@ -3,8 +3,12 @@
  */
 import { expect } from 'vitest';
 import { claimsOf } from '../../../../coordinator/queue/history.ts';
-import { keys, refOfMember } from '../../../../coordinator/queue/keys.ts';
-import { SOLO_MARK, readSoloRecord } from '../../../../coordinator/queue/records.ts';
+import { jobRef, keys, parseSlice, sliceOfMember } from '../../../../coordinator/queue/keys.ts';
+import { SOLO_MARK, readRunRecord, readSoloRecord } from '../../../../coordinator/queue/records.ts';
+import { unpack } from '../../../../coordinator/queue/codec.ts';
+import type { JobRecord } from '../../../../coordinator/queue/reads.ts';
+import type { ChunkRecord } from '../../../../coordinator/queue/records.ts';
+import { chunkField, jobInRun, jobsInChunk, runField } from '../../../../coordinator/queue/runs.ts';
 import { isSolo, soloJob, withHold } from '../../../../coordinator/queue/solo.ts';
 import type { Cell } from '../../../../coordinator/queue/keys.ts';
 import { readHead } from '../../../../coordinator/workflow/view.ts';
@@ -12,6 +16,7 @@ import { EventCode, isTerminalEvent } from '../../../../sdk/common/events.ts';
 import { State, isTerminal } from '../../../../sdk/common/states.ts';
 import { logIn, readJobRow } from '../world.ts';
 import type { Dump, SaidEvent } from '../world.ts';
+import { refsIn } from '../world.ts';
 import type { Model } from './model.ts';
 
 type Fields = Record<string, unknown>;
@@ -56,10 +61,19 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
           works[field] = workOf(bytes, isSolo(bytes) ? soloLog(bytes) : logIn(dump, cell, field));
           if (isSolo(bytes)) jobs[`${field}-0-0`] = soloJobOf(bytes, field);
         }
-        if (field.includes('-')) jobs[field] = jobOf(bytes);
+        if (/-\d+-\d+$/.test(field)) jobs[field] = jobOf(bytes);
+        if (/-\d+r\d+$/.test(field)) Object.assign(jobs, runOf(content, field, bytes));
+        if (/-\d+i\d+$/.test(field))
+          expect(content.has(field.replace(/i(\d+)$/, 'r$1')), 'inputs of no run').toBe(true);
       }
     } else if (name.startsWith('q:') || name.startsWith('p:')) {
-      queues[name] = ordered([...content].map(([member, score]) => [whole(member), Number(score)] as const));
+      const entries = [...content].flatMap(([member, score]) =>
+        jobsBehind(dump, cell, member, Number(score)),
+      );
+      if (entries.length > 0) queues[name] = ordered(entries);
+      const beyond = dump.get(`${cell.prefix}v:${name.slice(2)}`)?.get('R') ?? '0';
+      if (name.startsWith('q:'))
+        expect(Number(beyond), 'jobs beyond entries').toBe(entries.length - content.size);
     }
   }
   const members = (key: string): string[] => [...(dump.get(key)?.keys() ?? [])].sort();
@@ -68,7 +82,9 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
     works,
     jobs,
     queues,
-    offers: members(keys.offers(cell)),
+    offers: members(keys.offers(cell))
+      .flatMap((slice) => (slice.includes('+') ? heldIn(dump, cell, slice) : [slice]))
+      .sort(),
     leases: members(keys.leases(cell)),
     timers: members(keys.timers(cell)),
     todo: members(keys.todo(cell)),
@@ -79,7 +95,85 @@ export function snapshotOf(dump: Dump, cell: Cell): Snapshot {
 
 /** An entry as the model has it: with its job's ref. */
 function whole(member: string): string {
-  return `${member.slice(0, 11)}${refOfMember(member)}`;
+  const [ref] = refsIn(sliceOfMember(member));
+  return `${member.slice(0, 11)}${ref}`;
+}
+
+/** The entries the model has for one of a queue, or of what is parked: one a job. */
+function jobsBehind(dump: Dump, cell: Cell, entry: string, score: number): [string, number][] {
+  const [member = '', queue] = entry.split('|');
+  const bar = queue === undefined ? '' : `|${queue}`;
+  if (!member.includes('+')) return [[`${whole(member)}${bar}`, score]];
+  const { wid, step, ordinal, count } = sliceOfMember(member);
+  const bytes = dump.get(keys.bucket(cell, wid))?.get(runField(wid, step, ordinal, 'r'));
+  expect(bytes, `the run of ${entry}`).toBeDefined();
+  const run = readRunRecord(Buffer.from(bytes ?? '', 'latin1'));
+  expect(run.stands).toBe(queue === undefined ? 1 : 2);
+  expect(run.from + run.next).toBe(ordinal);
+  const gone = [...run.gone].map(Number);
+  const waiting = Array.from({ length: run.count - run.next }, (_, i) => run.next + i).filter(
+    (at) => !gone.includes(at),
+  );
+  expect(waiting).toHaveLength(count);
+  const scoreAt = (at: number): number => Math.min(run.score + at * run.spacing, run.cap);
+  expect(scoreAt(run.next)).toBe(score);
+  return waiting.map((at) => {
+    const place = (run.place + at).toString(16).padStart(10, '0');
+    return [`${place}:${jobRef(wid, step, run.from + at)}${bar}`, scoreAt(at)];
+  });
+}
+
+/** Of a slice among the offers those jobs that are held as a part of it. */
+function heldIn(dump: Dump, cell: Cell, slice: string): string[] {
+  const { wid, step, ordinal, count } = parseSlice(slice);
+  const records = dump.get(keys.bucket(cell, wid));
+  const run = readRunRecord(Buffer.from(records?.get(runField(wid, step, ordinal, 'r')) ?? '', 'latin1'));
+  const refs = refsIn({ wid, step, ordinal, count }).filter(
+    (_, i) => typeof jobInRun(run, wid, step, ordinal + i) === 'object',
+  );
+  const hold = run.holds.find(({ from }) => run.from + from === ordinal);
+  expect(hold, `the claim of ${slice}`).toMatchObject({ count, left: refs.length });
+  return refs;
+}
+
+/** The jobs that are in a run. */
+function runOf(records: ReadonlyMap<string, string>, field: string, bytes: Buffer): Record<string, Fields> {
+  const [, wid = '', step = ''] = /^(.*)-(\d+)r\d+$/.exec(field) ?? [];
+  const run = readRunRecord(bytes);
+  const inputs = records.get(field.replace(/r(\d+)$/, 'i$1'));
+  const texts = inputs === undefined ? [] : unpack<string[]>(Buffer.from(inputs, 'latin1'));
+  const jobs: Record<string, Fields> = {};
+  let open = 0;
+  for (let at = 0; at < run.count; at++) {
+    const ordinal = run.from + at;
+    const ref = jobRef(wid, Number(step), ordinal);
+    const known = jobInRun(run, wid, Number(step), ordinal);
+    expect(known === undefined, `${ref} has a record of its own`).toBe(records.has(ref));
+    if (known === undefined) continue;
+    let job = known as JobRecord;
+    let runMs = 0;
+    if (typeof known === 'number') {
+      const bytes = Buffer.from(records.get(chunkField(wid, Number(step), known)) ?? '', 'latin1');
+      job = jobsInChunk(bytes)(run, wid, Number(step), ordinal, known);
+      runMs = unpack<ChunkRecord>(bytes)[6][ordinal - known] as number;
+    } else open++;
+    const { own: _own, queuedAt: _queued, claimedAt, startedAt, completedAt, ...rest } = job;
+    expect(completedAt > 0).toBe(isTerminal(rest.state));
+    jobs[ref] = {
+      ...rest,
+      score: run.score + at * run.spacing,
+      runMs,
+      emitBatch: 0,
+      input: run.literal === 1 || typeof known === 'number' ? '' : texts[at],
+      agents: '',
+      history: [],
+      claimed: claimedAt > 0,
+      started: startedAt > 0,
+    };
+  }
+  expect(open, 'jobs that are in the run').toBe(run.open);
+  expect(inputs === undefined, 'inputs for those that need them').toBe(run.literal === 1 || open === 0);
+  return jobs;
 }
 
 function workOf(bytes: Buffer, log: readonly SaidEvent[]): Fields {
@@ -124,7 +218,15 @@ function withoutEmptyEnd(list: readonly unknown[]): unknown[] {
 function jobOf(bytes: Buffer): Fields {
   const { class: queue, queuedAt: _queued, claimedAt, startedAt, completedAt, ...rest } = readJobRow(bytes);
   expect(completedAt > 0).toBe(isTerminal(rest.state));
-  const history = claimsOf({ ...rest, token: '', queue, claimedAt, startedAt, completedAt, queuedAt: 0 });
+  const history = claimsOf({
+    ...rest,
+    token: '',
+    queue,
+    claimedAt,
+    startedAt,
+    completedAt,
+    queuedAt: 0,
+  });
   for (const claim of history) expect(claim.endedAt).toBeGreaterThanOrEqual(claim.claimedAt);
   return {
     ...rest,
@@ -174,7 +276,7 @@ function soloLog(bytes: Buffer): SaidEvent[] {
 
 /** … and a job. */
 function soloJobOf(bytes: Buffer, wid: string): Fields {
-  const { queuedAt: _queued, claimedAt, startedAt, completedAt, ...rest } = soloJob(bytes, wid);
+  const { own: _own, queuedAt: _queued, claimedAt, startedAt, completedAt, ...rest } = soloJob(bytes, wid);
   const { score, token, runMs } = readSoloRecord(bytes);
   expect(completedAt > 0).toBe(isTerminal(rest.state));
   return {
@@ -207,7 +309,10 @@ export function snapshotOfModel(model: Model): Snapshot {
       ]),
     };
   const jobs: Record<string, Fields> = {};
-  for (const [ref, { ref: _, work: _work, step: _step, ordinal: _ordinal, ...job }] of model.jobs)
+  for (const [
+    ref,
+    { ref: _, work: _work, step: _step, ordinal: _ordinal, run: _run, slice: _slice, ...job },
+  ] of model.jobs)
     jobs[ref] = job;
   const queues: Record<string, [string, number][]> = {};
   for (const [name, entries] of model.queues) if (entries.size > 0) queues[`q:${name}`] = ordered(entries);

@@ -10,6 +10,7 @@ import type {
   Change,
   ClaimAsk,
   CompleteItem,
+  CompletedSlice,
   JobSpec,
   ReleaseItem,
 } from '../../../../coordinator/queue/items.ts';
@@ -205,9 +206,11 @@ export class Walk {
         [made.plan],
       );
     }
+    const run = a % 7 === 0 ? 2 + (b % 6) : Array.from({ length: 2 + (b % 6) }, (_, i) => `"${i}.${a % 9}"`);
     const made = flow(wid, {
       steps: b % 2 === 0 ? [0] : [0, 1],
       jobs,
+      ...(a % 5 < 2 ? { run, queue: QUEUES[b % 3] as string, band: c % 3, cost: 1 + (a % 5) / 2 } : {}),
       tenant: TENANTS[c % 2] as string,
       weight: 1000 * (1 + (c % 2)),
       expireMs: a % 3 === 0 ? LATER : 0,
@@ -288,8 +291,39 @@ export class Walk {
   }
 
   #complete(a: number, b: number, c: number): Promise<void> {
+    const slice = this.#sliceOf(a, b);
+    if (slice !== undefined && c % 2 === 0)
+      return this.#remembered('complete', [this.#world.nextTag(), this.#origin(b), [], [], [slice]]);
     const items = [a, b].slice(0, 1 + (c % 2)).map((n) => this.#success(this.#holder(n), n, c));
     return this.#remembered('complete', [this.#world.nextTag(), this.#origin(b), items]);
+  }
+
+  /** Successes of jobs of one run that were claimed in one call; some ended already, perhaps, or left the run. */
+  #sliceOf(a: number, b: number): CompletedSlice | undefined {
+    const live = this.#model.liveJobs().filter(({ run }) => run !== undefined);
+    if (live.length === 0) return undefined;
+    const { run, token, work, step } = live[a % live.length] as ModelJob;
+    const random = token.slice(token.indexOf('.') + 1);
+    const others = [...this.#model.jobs.values()].filter(
+      (job) =>
+        job.work === work &&
+        job.step === step &&
+        job.token.endsWith(`.${random}`) &&
+        (b % 3 === 0 || job.run === run),
+    );
+    const chosen = others.filter((_, i) => b % 5 > 0 || i % 2 === 0);
+    if (chosen.length === 0) return undefined;
+    const fences = chosen.map((job) => Number.parseInt(job.token, 16) + (b % 11 === 0 ? 1 : 0));
+    return [
+      work.wid,
+      step,
+      chosen.map(({ ordinal }) => ordinal),
+      fences,
+      random,
+      chosen.map((_, i) => `"${i}"`),
+      chosen.map(() => 5),
+      chosen.map((_, i) => i),
+    ];
   }
 
   /** Decided ahead where it can be, sometimes from a view that is no longer good. */
@@ -428,9 +462,12 @@ export class Walk {
     const members = [...entries.keys()];
     if (members.length === 0) return false;
     const chosen = new Set([a, b].map((n) => members[n % members.length] as string));
+    const entryOf = (member: string): string =>
+      entries === this.#model.offers ? this.#model.offerEntry(member) : member;
     for (const member of chosen) {
-      await this.#world.makeDue(key, member);
-      entries.set(member, true);
+      const entry = entryOf(member);
+      await this.#world.makeDue(key, entry);
+      for (const other of members) if (entryOf(other) === entry) entries.set(other, true);
     }
     return true;
   }
