@@ -47,7 +47,7 @@ export interface ClaimedJob {
   readonly token: string;
   readonly attempt: number;
   readonly cost: number;
-  /** '' = the plan's literal input. */
+  /** '' = what the plan tells. */
   readonly input: string;
   readonly slot: number;
   /** The workflow as the claim left it; undefined where it is too large to travel. */

@@ -22,6 +22,7 @@ import type { Store } from '../queue/store.ts';
 import { WORKFLOW, json } from '../workflow/fields.ts';
 import { MAX_RESOLVED_INPUT_BYTES } from '../workflow/limits.ts';
 import type { Plan } from '../workflow/plan.ts';
+import { plannedInput } from '../workflow/refs.ts';
 import type { ClaimedJob, Claimant } from './claimer.ts';
 import type { AckText, Completions } from './completions.ts';
 import { Credit } from './credit.ts';
@@ -134,7 +135,7 @@ export class Session implements Claimant {
       token,
       claimId: job.claimId,
       type: planned.type,
-      inputJson: job.input === '' && planned.input.kind === 'literal' ? planned.input.json : job.input,
+      inputJson: job.input === '' ? plannedInput(plan, step, job.slot) : job.input,
       attempt: job.attempt,
       cost: job.cost,
       timeoutMs: planned.timeoutMs,

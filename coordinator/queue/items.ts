@@ -8,7 +8,7 @@
 /** [index, state or 0, needs or -1, total or -1, emitted or -1, reason, message, close or -1, closePos or -1, fails seen] */
 export type StepChange = [number, number, number, number, number, string, string, number, number, number];
 
-/** [step, slot, class, band, cost, input ('' = the plan's literal), attempt, replaces or -1, delay ms, queue timeout ms] */
+/** [step, slot, class, band, cost, input ('' = what the plan tells), attempt, replaces or -1, delay ms, queue timeout ms] */
 export type JobSpec = [number, number, string, number, number, string, number, number, number, number];
 
 /** [step, from ordinal, to ordinal (exclusive), reason, state of jobs nobody ever claimed] */
@@ -20,7 +20,7 @@ export type LogEvent = [number, number, number, number, string?, string?, string
 /** [state or 0, reason, message, failedStep or -1, closing or -1] */
 export type WorkflowChange = [number, string, string, number, number];
 
-/** [step, slot of the first, class, band, cost, input of each, or how many jobs of the plan's literal] */
+/** [step, slot of the first, class, band, cost, input of each, or how many jobs whose inputs the plan tells] */
 export type RunSpec = [number, number, string, number, number, string[] | number];
 
 /** [workflow or false, steps, jobs, cancels, events, again, further new jobs (runs.ts makes them of `jobs`)] */
@@ -46,7 +46,7 @@ export type ClaimAsk = [string, number, string[], number[], number[], number[]?]
 /** [shortfall per ask, ask and class (both from 0) in turn of what was left to others] */
 export type ClaimShort = [number[], number[]];
 
-/** [ask index, ref, or slice, token of the first, attempt, cost (-1 = the plan's), input ('' = the plan's, false = the run's), slot of the first, head follows] */
+/** [ask index, ref, or slice, token of the first, attempt, cost (-1 = the plan's), input ('' = what the plan tells, false = the run's), slot of the first, head follows] */
 export type Grant = [number, string, string, number, number, string | false, number, boolean];
 
 /** [ref, token, state, output, reason, message, retryable 0|1, start age ms, run ms, ver, facts, change or its number in `changes` or false, seen, why content was blocked, whether it was claimed as one of a run] */

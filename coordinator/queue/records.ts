@@ -92,7 +92,7 @@ export const JOB_FIELDS = [
   ['agent', 'Hs'], // holder or last holder
   ['class', 'Hs'], // name of its queue
   ['member', 'Bs'], // member in the queue zset; '' = not queued
-  ['input', 'I4s'], // JSON text; '' = the plan's literal
+  ['input', 'I4s'], // JSON text; '' = what the plan tells
   ['output', 'I4s'], // JSON text
   ['reason', 'I4s'],
   ['message', 'I4s'],
@@ -152,7 +152,7 @@ export const RUN_FIELDS = [
   ['open', 'B'], // jobs that are in it: they wait, or are held
   ['stands', 'B'], // its entry: 0 nowhere, 1 in the queue, 2 parked with its workflow
   ['band', 'B'],
-  ['literal', 'B'], // 1: the input of each is the plan's literal
+  ['literal', 'B'], // 1: the plan tells the input of each
   ['slot', 'I4'], // of the first job
   ['queuedAt', 'I6'], // ms
   ['place', 'I6'], // sequence number of the first job

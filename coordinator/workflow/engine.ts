@@ -17,7 +17,7 @@ import type { Change } from '../queue/items.ts';
 import { Draft, Missing, cursorOf } from './draft.ts';
 import { closeEverything, closeStep, failStep, rollUp } from './fates.ts';
 import type { Plan } from './plan.ts';
-import { outputsRead, stepInputs } from './refs.ts';
+import { isPlanned, outputsRead, stepInputs } from './refs.ts';
 import type { InputFailure } from './refs.ts';
 import type { WorkflowView } from './view.ts';
 
@@ -194,8 +194,8 @@ function emit(draft: Draft, index: number, from: number): void {
     refuse(draft, index, from, inputs);
     return;
   }
-  // A literal is not kept again with each job: the claim reads it from the plan.
-  const literal = planned.input.kind === 'literal';
+  // What the plan tells is not kept again with each job.
+  const known = isPlanned(planned);
   const to = Math.min(inputs.total, from + Math.min(EMIT_CHUNK, draft.room));
   let slot = from;
   for (; slot < to; slot++) {
@@ -204,8 +204,8 @@ function emit(draft: Draft, index: number, from: number): void {
       refuse(draft, index, from, input);
       return;
     }
-    if (!literal && !draft.takeBytes(Buffer.byteLength(input.json))) break;
-    draft.newJob(index, slot, literal ? '' : input.json, input.json);
+    if (!known && !draft.takeBytes(Buffer.byteLength(input.json))) break;
+    draft.newJob(index, slot, known ? '' : input.json, input.json);
   }
   if (from === 0 && slot === 0 && inputs.total > 0) {
     draft.wait(index);

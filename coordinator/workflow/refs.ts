@@ -90,6 +90,30 @@ export function outputsRead(step: PlanStep): readonly number[] {
   return [...read].sort((a, b) => a - b);
 }
 
+const planned = new WeakMap<PlanStep, StepInputs>();
+
+/** Whether the plan alone tells the inputs of a step's jobs: they are then kept nowhere else. */
+export function isPlanned(step: PlanStep): boolean {
+  return step.input.kind === 'literal' || outputsRead(step).length === 0;
+}
+
+/** The input of a job of such a step, which was made before: so it can be made. */
+export function plannedInput(plan: Plan, stepIndex: number, slot: number): string {
+  const step = plan.steps[stepIndex];
+  if (step === undefined) throw new RangeError(`the plan has no step ${stepIndex}`);
+  if (step.input.kind === 'literal') return step.input.json;
+  let inputs = planned.get(step);
+  if (inputs === undefined) {
+    const made = stepInputs(plan, stepIndex, () => null, 1);
+    if (!made.ok) throw new Error(`${made.path}: ${made.message}`);
+    inputs = made;
+    planned.set(step, inputs);
+  }
+  const input = inputs.inputAt(slot);
+  if (!input.ok) throw new Error(`${input.path}: ${input.message}`);
+  return input.json;
+}
+
 /** Output of a fan-out step: `{"items":[…]}` of the outputs of its jobs, each JSON text; absent ones are null. */
 export function combineOutputs(outputs: readonly (string | null | undefined)[]): string {
   let text = '{"items":[';

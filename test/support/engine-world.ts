@@ -9,6 +9,7 @@ import { JOBS_PER_DECISION } from '../../coordinator/workflow/draft.ts';
 import { abandon, begin, decide } from '../../coordinator/workflow/engine.ts';
 import type { Decision } from '../../coordinator/workflow/engine.ts';
 import { stepOutput } from '../../coordinator/workflow/outputs.ts';
+import { plannedInput } from '../../coordinator/workflow/refs.ts';
 import type { Plan } from '../../coordinator/workflow/plan.ts';
 import { compileWorkflow } from '../../coordinator/workflow/spec.ts';
 import type { WorkflowSpecInput } from '../../coordinator/workflow/spec-input.ts';
@@ -215,7 +216,7 @@ export class EngineWorld {
         ordinal: step.nextJob++,
         slot,
         attempt,
-        input: old?.input ?? input,
+        input: old?.input ?? (input === '' ? plannedInput(this.plan, index, slot) : input),
         state: State.unassigned,
         output: '',
         reason: '',

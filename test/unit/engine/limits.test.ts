@@ -1,10 +1,11 @@
 /** What one decision may do at most, and that what is left is done by the next ones. */
 import { describe, expect, test } from 'vitest';
 import { BYTES_PER_DECISION, JOBS_PER_DECISION } from '../../../coordinator/workflow/draft.ts';
-import { begin } from '../../../coordinator/workflow/engine.ts';
+import { begin, decide } from '../../../coordinator/workflow/engine.ts';
 import { compileWorkflow } from '../../../coordinator/workflow/spec.ts';
 import type { WorkflowSpecInput } from '../../../coordinator/workflow/spec-input.ts';
 import { freshView } from '../../../coordinator/workflow/view.ts';
+import type { StepView } from '../../../coordinator/workflow/view.ts';
 import { State } from '../../../sdk/common/states.ts';
 import { EngineWorld, step } from '../../support/engine-world.ts';
 
@@ -43,16 +44,31 @@ describe('one decision', () => {
   });
 
   test('its inputs take a few megabytes, whatever they refer to', () => {
+    const inputJson = '{"a":{"$ref":"big"},"b":{"$ref":"big"},"i":{"$ref":"item"}}';
+    const spec = { steps: [step('big'), step('s', [], { inputJson, forEach: { itemsJson: '256' } })] };
+    const compiled = compileWorkflow(spec, { knownTypes: new Set(['test']) });
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+    const view = freshView([0, 1], 'tenant');
+    Object.assign(view.steps[0] as StepView, { total: 1, emitted: 1, nextJob: 1, ok: 1 });
+    view.dirty = [0];
+    const output = JSON.stringify({ x: 'x'.repeat(900_000) });
+    const env = { output: () => output, cost: () => 1, retryDelayMs: () => 1 };
+    const decision = decide(compiled.plan, view, env);
+    if (decision.kind !== 'decided') throw new Error('needs nothing loaded');
+    const bytes = decision.change[2].reduce((sum, job) => sum + job[5].length, 0);
+    expect(decision.change[2]).toHaveLength(2);
+    expect(bytes).toBeLessThanOrEqual(BYTES_PER_DECISION);
+    expect(decision.more).toBe(true);
+  });
+
+  test('inputs that the plan tells take none', () => {
     const argumentsJson = JSON.stringify({ big: 'x'.repeat(900_000) });
-    const inputJson = '{"a":{"$ref":"$arguments"},"b":{"$ref":"$arguments"},"i":{"$ref":"item"}}';
-    const { change, more } = first({
+    const inputJson = '{"a":{"$ref":"$arguments"},"i":{"$ref":"item"}}';
+    const { change } = first({
       argumentsJson,
       steps: [step('s', [], { inputJson, forEach: { itemsJson: '256' } })],
     });
-    const bytes = change[2].reduce((sum, job) => sum + job[5].length, 0);
-    expect(change[2]).toHaveLength(2);
-    expect(bytes).toBeLessThanOrEqual(BYTES_PER_DECISION);
-    expect(more).toBe(true);
+    expect(change[2].map((job) => job[5])).toEqual(Array.from({ length: 256 }, () => ''));
   });
 });
 

@@ -3,10 +3,13 @@ import { describe, expect, test } from 'vitest';
 import {
   combineOutputs,
   type InputFailure,
+  isPlanned,
   outputsRead,
+  plannedInput,
   resolveStep,
   stepInputs,
 } from '../../../coordinator/workflow/refs.ts';
+import type { PlanStep } from '../../../coordinator/workflow/plan.ts';
 import { planOf, step, type Written } from './specs.ts';
 
 const HERO = {
@@ -331,4 +334,31 @@ test.each([
   [['1', null, undefined, ''], '{"items":[1,null,null,null]}'],
 ])('combineOutputs(%j)', (outputs, text) => {
   expect(combineOutputs(outputs)).toBe(text);
+});
+
+describe('inputs that the plan tells', () => {
+  const last = (written: Written) => plan(written).steps[3] as PlanStep;
+
+  test('are those without outputs of steps', () => {
+    expect(isPlanned(last({ input: { a: 1 } }))).toBe(true);
+    expect(isPlanned(last({ input: { p: { $ref: '$arguments', path: 'prompt' } } }))).toBe(true);
+    expect(isPlanned(last({ input: { $ref: 'item' }, items: [1, 2] }))).toBe(true);
+    expect(isPlanned(last({ input: { $ref: 'hero' } }))).toBe(false);
+    expect(isPlanned(last({ input: { $ref: 'item' }, items: { $ref: 'hero', path: 'output.images' } }))).toBe(
+      false,
+    );
+    expect(isPlanned(last({ input: {}, items: { $ref: 'hero', path: 'output.images' } }))).toBe(true);
+  });
+
+  test('are made again as they were made first', () => {
+    const written: Written = {
+      input: { p: { $ref: '$arguments', path: 'prompt' }, i: { $ref: 'item', path: 'u' } },
+      items: [{ u: 'a' }, { u: 'b' }],
+    };
+    const made = plan(written);
+    expect([1, 0, 1].map((slot) => JSON.parse(plannedInput(made, 3, slot)) as unknown)).toEqual(
+      [1, 0, 1].map((slot) => jobs(written)[slot]),
+    );
+    expect(plannedInput(plan({ input: { a: 1 } }), 3, 0)).toBe('{"a":1}');
+  });
 });

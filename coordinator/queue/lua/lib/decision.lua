@@ -8,7 +8,7 @@
 --   cancels  = {{step, from, to, reason, state of jobs nobody claimed}, ...}: ends the jobs with ordinals in [from, to)
 --   events   = {{code, step, -1, state, agent, reason, message}, ...}: after those of ended jobs, before those of new ones
 --   again    = steps to look at again: their work goes on in the next decision
---   runs     = {{step, first slot, class, band, cost, inputs or how many jobs of the plan's literal}, ...}: further new jobs, first attempts
+--   runs     = {{step, first slot, class, band, cost, inputs, or how many jobs whose inputs the plan tells}, ...}: further new jobs, first attempts
 -- In the order of JOB_FIELDS in records.ts.
 local function new_job_record(slot, class, band, cost, input, attempt, replaces)
   return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', '',
