@@ -11,11 +11,12 @@ import type { ChunkRecord, RunRecord } from './records.ts';
 
 /** Fewer jobs have records of their own: a run and its inputs are two. */
 const MIN_JOBS = 3;
+/** Characters of an input with which a single job is a run: scripts then need not read and write it with each word on the job. */
+const LARGE_INPUT = 512;
 
 /** The change with those of its jobs in runs that may be: first attempts of one step, alike, with slots in a row. */
 export function withRuns(change: Change): Change {
   const [workflow, steps, jobs, cancels, events, again] = change;
-  if (jobs.length < MIN_JOBS) return change;
   const single: JobSpec[] = [];
   const runs: RunSpec[] = [];
   for (let at = 0; at < jobs.length;) {
@@ -23,7 +24,8 @@ export function withRuns(change: Change): Change {
     let end = at + 1;
     while (end < jobs.length && follows(first, jobs[end] as JobSpec, end - at)) end++;
     const alike = jobs.slice(at, end);
-    if (alike.length < MIN_JOBS || !isPlain(first)) single.push(...alike);
+    const worth = alike.length >= MIN_JOBS || first[5].length >= LARGE_INPUT;
+    if (!worth || !isPlain(first)) single.push(...alike);
     else {
       const [step, slot, queue, band, cost, input] = first;
       const inputs = input === '' ? alike.length : alike.map((job) => job[5]);

@@ -39,6 +39,13 @@ describe('new jobs', () => {
     expect(withRuns(two)).toBe(two);
   });
 
+  test('with a large input are a run even alone', () => {
+    const large = `"${'x'.repeat(600)}"`;
+    const [, , single, , , , runs] = withRuns(change(spec(0, { 5: large }), spec(7)));
+    expect(single).toEqual([spec(7)]);
+    expect(runs).toEqual([[0, 0, 'q', 1, 1, [large]]]);
+  });
+
   test.each([
     ['step', 0, 1],
     ['class', 2, 'other'],

@@ -60,7 +60,7 @@ local function new_runs(w, spec)
     local n = step[S.nextJob]
     local count = math.min(left, RUN_JOBS - n % RUN_JOBS)
     local field = run_field(w.wid, s, n, 'r')
-    if count == 1 or n % RUN_JOBS > 0 and load_run(w.wid, s, n) then
+    if n % RUN_JOBS > 0 and load_run(w.wid, s, n) then
       for i = at, at + count - 1 do new_job(w, {s, slot + i - 1, class, spec[4], spec[5], literal and '' or inputs[i], 1, -1, 0, 0}) end
     else
       -- In the order of RUN_FIELDS in records.ts.

@@ -766,10 +766,7 @@ export class Model {
     }
     const name = (job: ModelJob): string => `${work.wid}-${index}r${Math.floor(job.ordinal / RUN_JOBS)}`;
     const taken = new Set([...this.jobs.values()].flatMap(({ run }) => run ?? []));
-    for (const job of made) {
-      const alone = made.filter((other) => name(other) === name(job)).length === 1;
-      if (!alone && !taken.has(name(job))) job.run = name(job);
-    }
+    for (const job of made) if (!taken.has(name(job))) job.run = name(job);
   }
 
   #newJob(

@@ -206,7 +206,7 @@ export class Walk {
         [made.plan],
       );
     }
-    const run = a % 7 === 0 ? 2 + (b % 6) : Array.from({ length: 2 + (b % 6) }, (_, i) => `"${i}.${a % 9}"`);
+    const run = a % 7 === 0 ? 2 + (b % 6) : Array.from({ length: 1 + (b % 7) }, (_, i) => `"${i}.${a % 9}"`);
     const made = flow(wid, {
       steps: b % 2 === 0 ? [0] : [0, 1],
       jobs,
