@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { dispatch } from './dispatch/run.ts';
 import { memory } from './memory/run.ts';
+import { overhead } from './overhead/run.ts';
 import { rates } from './throughput/run.ts';
 import { WORKLOADS } from './throughput/workloads.ts';
 
@@ -21,6 +22,7 @@ const SCENARIOS: Readonly<
   ),
   dispatch: { about: 'time from submit to handler start in an idle system', run: dispatch },
   memory: { about: 'bytes of Redis of a waiting and of a finished job', run: memory },
+  overhead: { about: '200 slots of jobs of 100 ms, against 200 loops without a queue', run: overhead },
   scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },
   layouts: { about: 'Redis key layouts compared', run: script('./layouts/run.ts') },
 };

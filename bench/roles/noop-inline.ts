@@ -1,4 +1,5 @@
 /** What both sides run, as executors inside the agent. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defineExecutor } from '../../sdk/executor/index.ts';
 import { machineUs } from '../support/latency.ts';
 import { mergedOf, outputOf } from '../support/payload.ts';
@@ -24,4 +25,15 @@ export const clockInline = defineExecutor({
   type: 'bench.clock',
   isolation: 'inline',
   run: () => ({ at: machineUs() }),
+});
+
+/** Takes as long as it is told. */
+export const sleepInline = defineExecutor({
+  type: 'bench.sleep',
+  isolation: 'inline',
+  concurrency: 200,
+  run: async (input) => {
+    await sleep((input as { readonly ms: number }).ms);
+    return {};
+  },
 });

@@ -145,6 +145,16 @@ describe('queue ahead', () => {
     expect(aheadOf('auto', inline, 0)).toBe(64);
   });
 
+  it('is as many as run at once where many short jobs may end together', () => {
+    const many = { isolation: 'process', concurrency: 200 } as const;
+    expect(aheadOf('auto', many, 100)).toBe(200);
+    expect(aheadOf('auto', many, 200)).toBe(200);
+    expect(aheadOf('auto', many, 1000)).toBe(4);
+    expect(aheadOf('auto', { ...many, concurrency: 1000 }, 100)).toBe(256);
+    // With few places a job would wait for long while somebody else is idle.
+    expect(aheadOf('auto', process, 100)).toBe(0);
+  });
+
   it('is nothing for a process nobody has seen run, and a few for inline', () => {
     expect(aheadOf('auto', process, undefined)).toBe(0);
     expect(aheadOf('auto', inline, undefined)).toBe(4);
@@ -152,7 +162,7 @@ describe('queue ahead', () => {
 
   it('is what the owner says', () => {
     expect(aheadOf(7, process, 5000)).toBe(7);
-    expect([maxAhead(7), maxAhead(0), maxAhead('auto')]).toEqual([7, 0, 64]);
+    expect([maxAhead(7), maxAhead(0), maxAhead('auto')]).toEqual([7, 0, 256]);
   });
 });
 
