@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { depth } from './depth/run.ts';
 import { dispatch } from './dispatch/run.ts';
 import { memory } from './memory/run.ts';
 import { overhead } from './overhead/run.ts';
@@ -21,6 +22,7 @@ const SCENARIOS: Readonly<
     ]),
   ),
   dispatch: { about: 'time from submit to handler start in an idle system', run: dispatch },
+  depth: { about: 'claims/s with a million jobs in 64 classes, against a thousand in one', run: depth },
   memory: { about: 'bytes of Redis of a waiting and of a finished job', run: memory },
   overhead: { about: '200 slots of jobs of 100 ms, against 200 loops without a queue', run: overhead },
   scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },

@@ -19,7 +19,7 @@ interface Front {
   readonly beyond: number;
 }
 
-export class Positions {
+export class Standing {
   readonly #redis: Redis | Cluster;
   readonly #reads: Reads;
   readonly #cell: Cell;

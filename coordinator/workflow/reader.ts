@@ -19,7 +19,7 @@ import { State, isTerminal } from '../../sdk/common/states.ts';
 import { claimsOf } from '../queue/history.ts';
 import { jobId, jobRef, workflowId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
-import { Positions } from '../queue/standing.ts';
+import { Standing } from '../queue/standing.ts';
 import { STEPS_PER_CHUNK } from '../queue/records.ts';
 import type { JobRecord, Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
@@ -175,7 +175,7 @@ export class Reader {
     outputs: boolean,
   ): Promise<Plain<Job__Output>[]> {
     const { store, reads } = this.#options;
-    const positions = new Positions(store.redis, reads, cell);
+    const positions = new Standing(store.redis, reads, cell);
     const shown = jobs.flatMap((job, ordinal) => (job === undefined ? [] : [{ job, ordinal }]));
     return Promise.all(
       shown.map(async ({ job, ordinal }) => {

@@ -70,7 +70,9 @@ end
 local candidates = 0
 for a = 1, #asks do candidates = math.max(candidates, #asks[a][3]) end
 local page = math.min(wanted, 256)
-if candidates > 1 then page = math.max(math.min(wanted, 4), math.min(math.ceil(2 * wanted / candidates), 256)) end
+if candidates > 1 then page = math.max(math.min(wanted, 8), math.min(math.ceil(2 * wanted / candidates), 256)) end
+-- Of many classes only the heads: most will not be served.
+local first_page = candidates > 8 and 1 or page
 local pools = {}
 local function head_of(class)
   local p = pools[class]
@@ -79,7 +81,7 @@ local function head_of(class)
     pools[class] = p
   end
   if p.i > p.size and not p.dry then
-    local want = page
+    local want = p.from == 0 and first_page or page
     p.list = call('ZRANGE', P .. 'q:' .. class, p.from, p.from + want - 1, 'WITHSCORES')
     p.i, p.size = 1, #p.list
     p.from = p.from + p.size / 2
@@ -132,34 +134,104 @@ local function front(p, a, at)
   return p.i <= p.size and 0 or nil
 end
 
--- Number its place begins with, as text.
-local function age_of(entry)
-  if type(entry) == 'table' then return sub(place_in(entry.q, entry.q[R.next]), 1, 10) end
-  return sub(entry, 1, 10)
+-- What decides between classes: the band, then the age, which is the number a place begins with (40 bits).
+local function key_of(entry, score)
+  local age = type(entry) == 'table' and entry.q[R.place] + entry.q[R.next] or tonumber(sub(entry, 1, 10), 16)
+  return floor(score / BAND_SHIFT) * 2^40 + age
+end
+
+-- The next entry of a class for an ask, and its key; nil when there is none, or no more of its type may be taken.
+local function front_of_class(a, limit, c)
+  local ask = asks[a]
+  if limit[ask[4][c]] <= 0 then return nil end
+  local p = head_of(ask[3][c])
+  local k = p.i <= p.size and 0 or nil
+  if p.passed then k = front(p, a, c) end
+  if not k then return nil end
+  if k > 0 then return k, key_of(p.passed[k][1], p.passed[k][2]), p end
+  local entry = p.list[p.i]
+  if entry ~= p.keyed or type(entry) == 'table' then p.keyed, p.key = entry, key_of(entry, tonumber(p.list[p.i + 1])) end
+  return k, p.key, p
+end
+
+-- The classes of each ask as a heap of two lists, keys and positions. An entry that has changed since only went back: its key is
+-- looked at again when it comes to the top.
+local heaps = {}
+local function sink(keys, spots, i)
+  local size, key, spot = #keys, keys[i], spots[i]
+  while true do
+    local child = 2 * i
+    if child > size then break end
+    if child < size and keys[child + 1] < keys[child] then child = child + 1 end
+    if keys[child] >= key then break end
+    keys[i], spots[i] = keys[child], spots[child]
+    i = child
+  end
+  keys[i], spots[i] = key, spot
+end
+
+local function heap_of(a, limit)
+  local heap = heaps[a]
+  if not heap then
+    local keys, spots = {}, {}
+    for c = 1, #asks[a][3] do
+      local k, key = front_of_class(a, limit, c)
+      if k then
+        keys[#keys + 1] = key
+        spots[#keys] = c
+      end
+    end
+    for i = floor(#keys / 2), 1, -1 do sink(keys, spots, i) end
+    heap = {keys, spots}
+    heaps[a] = heap
+  end
+  return heap
+end
+
+-- A call for many jobs takes a few of one class in a row, as long as no other class has a job of a higher band: each further class
+-- costs a handful of commands.
+local IN_A_ROW = math.max(1, math.min(floor(wanted / 16), 8))
+local row_class, row_spot, row_left = nil, 0, 0
+
+local function in_row(a, limit, band)
+  if row_left == 0 then return nil end
+  local classes = asks[a][3]
+  local at = classes[row_spot] == row_class and row_spot or nil
+  for c = 1, at and 0 or #classes do if classes[c] == row_class then at = c end end
+  if not at then return nil end
+  local k, key, p = front_of_class(a, limit, at)
+  if not k or floor(key / 2^40) ~= band then return nil end
+  row_left = row_left - 1
+  return p, at, k
 end
 
 -- The class to serve an ask from: highest band, then the oldest head.
 local function best(a, limit)
-  local ask = asks[a]
-  local classes, groups = ask[3], ask[4]
-  local chosen, chosen_band, chosen_age = nil, nil, nil
-  for c = 1, #classes do
-    if limit[groups[c]] > 0 then
-      local p = head_of(classes[c])
-      local k = p.i <= p.size and 0 or nil
-      if p.passed then k = front(p, a, c) end
-      if k then
-        if #classes == 1 then return p, c, k end
-        local entry = k > 0 and p.passed[k]
-        local band = floor((entry and entry[2] or tonumber(p.list[p.i + 1])) / BAND_SHIFT)
-        local age = age_of(entry and entry[1] or p.list[p.i])
-        if not chosen or band < chosen_band or (band == chosen_band and age < chosen_age) then
-          chosen, chosen_band, chosen_age = {p, c, k}, band, age
-        end
-      end
+  local classes = asks[a][3]
+  if #classes == 1 then
+    local k, _, p = front_of_class(a, limit, 1)
+    if k then return p, 1, k end
+    return nil
+  end
+  local heap = heap_of(a, limit)
+  local keys, spots = heap[1], heap[2]
+  while #keys > 0 do
+    local c = spots[1]
+    local k, key, p = front_of_class(a, limit, c)
+    if not k then
+      keys[1], spots[1] = keys[#keys], spots[#spots]
+      keys[#keys], spots[#spots] = nil, nil
+      if #keys > 0 then sink(keys, spots, 1) end
+    elseif key == keys[1] then
+      local row, at, place = in_row(a, limit, floor(key / 2^40))
+      if row then return row, at, place end
+      row_class, row_spot, row_left = classes[c], c, IN_A_ROW - 1
+      return p, c, k
+    else
+      keys[1] = key
+      sink(keys, spots, 1)
     end
   end
-  if chosen then return chosen[1], chosen[2], chosen[3] end
   return nil
 end
 
@@ -192,7 +264,7 @@ local function take_clock(p, score)
 end
 
 -- Asks are alike when each knows one class, the same: then it does not matter which of them is asked what it wants.
-local alike, first_open = true, nil
+local alike, first_open, round_dealt = true, nil, false
 for a = 1, #asks do
   if #asks[a][3] ~= 1 or asks[a][3][1] ~= asks[1][3][1] then alike = false end
 end
@@ -227,7 +299,7 @@ end
 -- Whether an entry of the same score comes before a run's.
 local function comes_before(other, run)
   if type(other) == 'table' then return other.q[R.place] + other.q[R.next] < run.q[R.place] + run.q[R.next] end
-  return sub(other, 1, 10) < age_of(run)
+  return tonumber(sub(other, 1, 10), 16) < run.q[R.place] + run.q[R.next]
 end
 
 -- How many jobs from the next on, without a hole, stand before the entry behind the run.
@@ -252,7 +324,7 @@ local function deal(p, run, a, at)
       if not done[b] then most = math.min(most, left[b] * open, limits[b][asks[b][4][at]] * open) end
     end
     turns = floor(most / open)
-    if turns >= 1 then takers = open else turns = 1 end
+    if turns >= 1 then takers, round_dealt = open, true else turns = 1 end
   end
   local count = turns * takers
   for i = q[R.next], q[R.next] + count - 1 do run.dealt[#run.dealt + 1] = i end
@@ -309,9 +381,9 @@ local function hold_slices(run)
 end
 
 while open > 0 do
-  first_open = nil
+  first_open, round_dealt = nil, false
   for a = 1, #asks do
-    if not done[a] then
+    if not done[a] and not round_dealt then
       if not first_open then first_open = a end
       local ask = asks[a]
       if left[a] == 0 then

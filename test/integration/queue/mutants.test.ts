@@ -147,6 +147,35 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
     'local key = OFFERS',
   ],
   ['a queue timeout during an offer is forgotten', 'zadd(TIMERS, now + 1000, list[i])', ''],
+  ['a slice is not fenced', 'and fences[i + count] == base + first + count and', 'and'],
+  [
+    "a slice is not fenced by its claim's secret",
+    'hold and hold[L.random] == random and hold',
+    'hold and hold',
+  ],
+  ['a slice counts twice', '        and not gone_from(run)[first + count] do', '        do'],
+  [
+    'a run is taken from without moving its entry',
+    'if entry ~= run.entry or stands ~= run.stood then',
+    'if false then',
+  ],
+  ['a job that leaves its run leaves its input behind', 'then own_input(rec) end', 'then end'],
+  [
+    'a slice that has ended keeps its offer',
+    'if hold[L.left] == 0 then zrem(OFFERS',
+    'if false then zrem(OFFERS',
+  ],
+  ['a run forgets who holds it', 'if run.holds[i][L.left] > 0 then', 'if false then'],
+  [
+    'jobs of a run have one token',
+    'token_text(hold[L.fence] + at - hold[L.from], hold[L.random])',
+    'token_text(hold[L.fence], hold[L.random])',
+  ],
+  [
+    'asks that are alike get one job too many',
+    '    if takers > 0 and not done[b] then',
+    '    if not done[b] then',
+  ],
   [
     'a claim that was given up is forgotten',
     '  rec.j[J.history] = with_claim(rec.j, how, reason, now)\n',

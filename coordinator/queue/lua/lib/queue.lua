@@ -158,6 +158,9 @@ local function flush_queue(origin, claiming)
   end
   -- Targeted wake-up, one per class that grew: whoever waits longest, passing over who was silent for too long. A caller
   -- that waits itself needs no message for what it adds; one that claims has had its turn.
+  local waited_for = {}
+  for class in pairs(grown) do waited_for[#waited_for + 1] = P .. 'i:' .. class end
+  if #waited_for > 1 and call('EXISTS', unpack(waited_for)) == 0 then return end
   for class in pairs(grown) do
     local key = P .. 'i:' .. class
     local idle = call('ZRANGE', key, 0, 0, 'WITHSCORES')

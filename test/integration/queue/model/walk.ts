@@ -210,7 +210,7 @@ export class Walk {
     const made = flow(wid, {
       steps: b % 2 === 0 ? [0] : [0, 1],
       jobs,
-      ...(a % 5 < 2 ? { run, queue: QUEUES[b % 3] as string, band: c % 3, cost: 1 + (a % 5) / 2 } : {}),
+      ...(a % 3 === 0 ? { run, queue: QUEUES[b % 3] as string, band: c % 3, cost: 1 + (a % 5) / 2 } : {}),
       tenant: TENANTS[c % 2] as string,
       weight: 1000 * (1 + (c % 2)),
       expireMs: a % 3 === 0 ? LATER : 0,
@@ -240,7 +240,8 @@ export class Walk {
     const number = (this.#claims.get(origin) ?? 0) + 1;
     this.#claims.set(origin, number);
     const asks = Array.from({ length: 1 + (b % 3) }, (_, i): ClaimAsk => {
-      const classes = QUEUES.filter((_, q) => ((c >> q) + i) % 3 !== 0);
+      const alike = a % 5 === 0;
+      const classes = QUEUES.filter((_, q) => (alike ? q === c % 3 : ((c >> q) + i) % 3 !== 0));
       const groups = classes.map((_, at) => ((b + at) % 2 === 0 ? 1 : Math.min(2, classes.length)));
       const alone = classes.flatMap((_, at) => ((a + at) % 4 === 0 ? [at + 1] : []));
       return [`agent${(a + i) % 4}`, 1 + ((b + i) % 4), classes, groups, [c % 6, 1 + (b % 3)], alone];
@@ -319,7 +320,7 @@ export class Walk {
       step,
       chosen.map(({ ordinal }) => ordinal),
       fences,
-      random,
+      b % 13 === 0 ? `${random}x` : random,
       chosen.map((_, i) => `"${i}"`),
       chosen.map(() => 5),
       chosen.map((_, i) => i),
