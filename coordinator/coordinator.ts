@@ -172,7 +172,7 @@ class RunningCoordinator implements Coordinator {
           store,
           reads,
           plans,
-          claimants: () => fleet.sessions,
+          claimants: () => fleet.groups,
           hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),
@@ -254,7 +254,7 @@ class RunningCoordinator implements Coordinator {
           await Promise.all([classes.refresh(), classes.refreshTypes()]);
           await eligible.refresh();
           wakeAll();
-          news.tellAll();
+          await news.tellSome();
         },
       }),
       new Loop({
@@ -290,7 +290,7 @@ class RunningCoordinator implements Coordinator {
       async () => {
         for (const claimer of claimers) claimer.stop();
         greeter.drain();
-        await until(() => fleet.sessions.length === 0, LEAVE_GRACE_MS);
+        await until(() => fleet.size === 0, LEAVE_GRACE_MS);
         greeter.endAll();
         leaving.abort();
       },

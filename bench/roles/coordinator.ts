@@ -1,5 +1,6 @@
 /** A coordinator as a process of its own. */
 import { createCoordinator } from '../../coordinator/coordinator.ts';
+import { LoopDelay } from '../../agent/heartbeat/loop-delay.ts';
 import { createLogger } from '../../runtime/log.ts';
 import { serveRole } from '../support/role.ts';
 
@@ -16,5 +17,12 @@ await serveRole(async ({ redisUrl, folder }: CoordinatorSetup) => {
     log: createLogger({ component: 'coordinator', level: 'warn' }),
   });
   await coordinator.start();
-  return { ready: coordinator.address, stop: () => coordinator.stop() };
+  const loop = new LoopDelay();
+  loop.start();
+  return {
+    ready: coordinator.address,
+    // Since it was last asked.
+    commands: { loopDelay: () => Promise.resolve(loop.take()) },
+    stop: () => coordinator.stop(),
+  };
 });

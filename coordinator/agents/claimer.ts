@@ -39,6 +39,9 @@ export interface Claimant {
   take(job: ClaimedJob): void;
 }
 
+/** Agents that can run the same classes, one or more. */
+export type ClaimantGroup = readonly Claimant[];
+
 export interface ClaimedJob {
   readonly ref: string;
   readonly wid: string;
@@ -63,7 +66,7 @@ export interface ClaimerOptions {
   readonly store: Store;
   readonly reads: Reads;
   readonly plans: PlanCache;
-  readonly claimants: () => readonly Claimant[];
+  readonly claimants: () => readonly ClaimantGroup[];
   /** Whether agents other than this one could run a class. */
   readonly hasOthers: (queue: string, agentId: string) => boolean;
   /** Another cell may have what this one lacks. */
@@ -154,45 +157,63 @@ export class Claimer {
   }
 
   #asks(): Asked[] {
-    const { cell, claimants, hasOthers } = this.#options;
-    const all = claimants();
+    const groups = this.#options.claimants();
     const asked: Asked[] = [];
     let room = MAX_PER_CLAIM;
     // Who is asked first changes every time: no agent owns the front of the race.
     this.#turn++;
-    for (let i = 0; i < all.length && room > 0; i++) {
-      const claimant = all[(i + this.#turn) % all.length] as Claimant;
-      const open = claimant.credit.open;
-      if (open === 0) continue;
-      const classes: string[] = [];
-      const groups: number[] = [];
-      const limits: number[] = [];
-      const alone: number[] = [];
-      const left = this.#left.get(claimant.agentId);
-      for (const [type, names] of claimant.classesIn(cell)) {
-        const limit = claimant.credit.openOf(type);
-        if (limit === 0) continue;
-        let grouped = false;
-        for (const name of names) {
-          if (this.#dry.has(name) || left?.has(name) === true) continue;
-          if (!grouped) limits.push(limit);
-          grouped = true;
-          classes.push(name);
-          groups.push(limits.length);
-          if (!hasOthers(name, claimant.agentId)) alone.push(classes.length);
-        }
+    for (let i = 0; i < groups.length && room > 0; i++) {
+      const group = groups[(i + this.#turn) % groups.length] as ClaimantGroup;
+      const wet = this.#wetOf(group);
+      for (let at = 0; wet.length > 0 && at < group.length && room > 0; at++) {
+        const claimant = group[(at + this.#turn) % group.length] as Claimant;
+        const ask = this.#askFor(claimant, wet, room);
+        if (ask === undefined) continue;
+        room -= ask[1];
+        asked.push({ claimant, ask, claimedAt: 0 });
       }
-      if (classes.length === 0) continue;
-      const jobs = Math.min(open, MAX_PER_ASK, room);
-      room -= jobs;
-      asked.push({
-        claimant,
-        ask: [claimant.agentId, jobs, classes, groups, limits, alone],
-        claimedAt: 0,
-      });
     }
     if (room === 0) this.#again = true;
     return asked;
+  }
+
+  /** Classes by type of which a group may be given something; mostly none, however many agents wait. */
+  #wetOf(group: ClaimantGroup): (readonly [type: string, names: readonly string[]])[] {
+    const wet: [string, readonly string[]][] = [];
+    for (const [type, names] of group[0]?.classesIn(this.#options.cell) ?? []) {
+      const left = names.filter((name) => !this.#dry.has(name));
+      if (left.length > 0) wet.push([type, left]);
+    }
+    return wet;
+  }
+
+  #askFor(
+    { agentId, credit }: Claimant,
+    wet: readonly (readonly [type: string, names: readonly string[]])[],
+    room: number,
+  ): ClaimAsk | undefined {
+    const open = credit.open;
+    if (open === 0) return undefined;
+    const classes: string[] = [];
+    const groups: number[] = [];
+    const limits: number[] = [];
+    const alone: number[] = [];
+    const left = this.#left.get(agentId);
+    for (const [type, names] of wet) {
+      const limit = credit.openOf(type);
+      if (limit === 0) continue;
+      let grouped = false;
+      for (const name of names) {
+        if (left?.has(name) === true) continue;
+        if (!grouped) limits.push(limit);
+        grouped = true;
+        classes.push(name);
+        groups.push(limits.length);
+        if (!this.#options.hasOthers(name, agentId)) alone.push(classes.length);
+      }
+    }
+    if (classes.length === 0) return undefined;
+    return [agentId, Math.min(open, MAX_PER_ASK, room), classes, groups, limits, alone];
   }
 
   async #claim(asked: readonly Asked[]): Promise<void> {

@@ -14,7 +14,8 @@ import { keys } from '../queue/keys.ts';
 import { canRun } from '../queue/match.ts';
 import type { CapabilityClass, Profile } from '../queue/match.ts';
 import { setFields } from '../queue/small-writes.ts';
-import { profileOf } from './profiles.ts';
+import { Groups } from './groups.ts';
+import { Roster } from './roster.ts';
 import type { Session } from './session.ts';
 
 /** What Redis keeps of an agent, as JSON text. */
@@ -59,15 +60,22 @@ export class Fleet {
   readonly #connectedAt = new Map<string, number>();
   /** The last heartbeat of each session. */
   readonly #heard = new Map<string, { readonly heartbeat: Heartbeat__Output; readonly at: number }>();
-  #list: readonly Session[] = [];
+  readonly #groups = new Groups();
+  readonly #roster: Roster;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#roster = new Roster(options.redis, keys.agents(options.namespace));
   }
 
-  /** Sessions served here that may be offered jobs. */
-  get sessions(): readonly Session[] {
-    return this.#list;
+  /** Sessions served here that may be offered jobs, by what they can run. */
+  get groups(): readonly (readonly Session[])[] {
+    return this.#groups.list;
+  }
+
+  /** How many those are. */
+  get size(): number {
+    return this.#groups.size;
   }
 
   /** The newest session of an agent is the one that counts; an older one ends. */
@@ -76,7 +84,8 @@ export class Fleet {
     this.#sessions.set(session.agentId, session);
     this.#connectedAt.set(session.agentId, this.#options.now());
     this.#heard.delete(session.agentId);
-    this.#relist();
+    if (older !== undefined) this.#groups.take(older);
+    this.#group(session);
     this.#write(session, AgentState.AGENT_STATE_CONNECTED);
     older?.end(supersededError());
   }
@@ -95,9 +104,9 @@ export class Fleet {
 
   leave(session: Session): void {
     session.ended = true;
+    this.#groups.take(session);
     if (this.#sessions.get(session.agentId) !== session) return;
     this.#sessions.delete(session.agentId);
-    this.#relist();
     const record = this.#record(session, AgentState.AGENT_STATE_LOST);
     this.#connectedAt.delete(session.agentId);
     this.#heard.delete(session.agentId);
@@ -110,7 +119,7 @@ export class Fleet {
   update(session: Session, heartbeat: Heartbeat__Output | null): void {
     if (this.#sessions.get(session.agentId) !== session) return;
     const state = session.draining ? AgentState.AGENT_STATE_DRAINING : AgentState.AGENT_STATE_CONNECTED;
-    if (session.draining) this.#relist();
+    if (heartbeat === null) this.#group(session);
     if (heartbeat !== null) this.#heard.set(session.agentId, { heartbeat, at: this.#options.now() });
     this.#write(session, state);
   }
@@ -149,21 +158,30 @@ export class Fleet {
     );
   }
 
-  /** All connected agents that may be offered jobs. Ends sessions here whose agent has a newer one elsewhere. */
-  async connected(): Promise<ConnectedAgent[]> {
-    const records = await this.list();
-    for (const { id, sessionId, connectedAtMs } of records) {
+  /**
+   * All connected agents that may be offered jobs, as far as they are known: of a large fleet a part is read at each call. Ends
+   * sessions here whose agent has a newer one elsewhere.
+   */
+  async connected(): Promise<readonly ConnectedAgent[]> {
+    await this.#roster.refresh();
+    const { now, heartbeatMs } = this.#options;
+    const agents: ConnectedAgent[] = [];
+    for (const entry of this.#roster.entries()) {
+      const { id, sessionId, connectedAtMs, heartbeatAtMs, state } = entry;
       const session = this.#sessions.get(id);
-      if (session === undefined || session.sessionId === sessionId) continue;
-      if (connectedAtMs > (this.#connectedAt.get(id) ?? 0)) session.end(supersededError());
+      if (session !== undefined && session.sessionId !== sessionId) {
+        if (connectedAtMs > (this.#connectedAt.get(id) ?? 0)) session.end(supersededError());
+      }
+      const silent = now() - heartbeatAtMs > 3 * heartbeatMs + 10_000;
+      if (state === AgentState.AGENT_STATE_CONNECTED && (!silent || session !== undefined))
+        agents.push(entry);
     }
-    return records
-      .filter((record) => record.state === AgentState.AGENT_STATE_CONNECTED)
-      .map((record) => ({ id: record.id, profile: profileOf(record.advertisement) }));
+    return agents;
   }
 
-  #relist(): void {
-    this.#list = [...this.#sessions.values()].filter((session) => !session.draining);
+  #group(session: Session): void {
+    if (session.draining || session.ended) this.#groups.take(session);
+    else this.#groups.put(session);
   }
 
   #write(session: Session, state: AgentState): void {

@@ -106,6 +106,7 @@ export class Greeter {
       planOf,
       outbox,
       now,
+      matchKey: () => key,
       classesIn: (cell: Cell) => this.#matching.classesIn(cell, profile, key),
       onCredit,
       onAdvertisement: (changed) => {

@@ -47,6 +47,8 @@ export interface SessionOptions {
   readonly planOf: (wid: string) => Promise<Plan | undefined>;
   readonly outbox: Outbox;
   readonly now: () => number;
+  /** Equal for agents that can run the same. */
+  readonly matchKey: () => string;
   /** Classes by step type that this agent can run. */
   readonly classesIn: (cell: Cell) => ReadonlyMap<string, readonly string[]>;
   /** Credits grew or a place fell free. */
@@ -90,6 +92,10 @@ export class Session implements Claimant {
   /** Jobs it holds, offers included. */
   get held(): number {
     return this.#held.size;
+  }
+
+  get matchKey(): string {
+    return this.#options.matchKey();
   }
 
   classesIn(cell: Cell): ReadonlyMap<string, readonly string[]> {

@@ -91,7 +91,7 @@ describe.each([...SCRIPT_NAMES, ...libraries])('%s', (file) => {
     for (const [, , key] of code.matchAll(/\bcall\('([A-Z]+)',\s*([^,)]+)/g)) {
       if (key === undefined) continue;
       expect(key.trim()).toMatch(
-        /^(KEYS\[1\]|P \.\. '|key$|bucket\(|order\[i\]$|w\.key$|run\.key$|(OFFERS|LEASES|TIMERS|TODO)$)/,
+        /^(KEYS\[1\]|P \.\. '|key$|bucket\(|order\[i\]$|w\.key$|run\.key$|unpack\(waited_for$|(OFFERS|LEASES|TIMERS|TODO)$)/,
       );
     }
   });
