@@ -21,6 +21,7 @@ export interface ThroughputOptions {
   /** Flows under way at most, on either side. */
   readonly window: number;
   readonly sides: readonly Side[];
+  readonly peer: 'bullmq' | 'beanstalkd';
   readonly profileTo: string | undefined;
 }
 
@@ -35,6 +36,7 @@ export const USAGE = `dibs bench throughput | fanout | chain3 | fan10: Dibs and 
       --warm-up S           seconds either side warms up at least; default 12
       --isolation inline|process   of the no-op executor; default inline
       --window N            flows under way at most, either side; default by scenario
+      --peer bullmq|beanstalkd   default bullmq; beanstalkd runs the scenario throughput alone
       --only dibs|peer      one side, for profiling
       --cpu-prof DIR        V8 profiles of the Dibs processes, one file a thread`;
 
@@ -54,11 +56,15 @@ export function throughputOptions(name: WorkloadName, argv: readonly string[]): 
       isolation: { type: 'string', default: 'inline' },
       window: { type: 'string', default: String(workload.window) },
       only: { type: 'string' },
+      peer: { type: 'string', default: 'bullmq' },
       'cpu-prof': { type: 'string' },
     },
   });
   const only = values.only === undefined ? undefined : oneOf('only', values.only, ['dibs', 'peer'] as const);
   const isolation = oneOf('isolation', values.isolation, ['inline', 'process'] as const);
+  const peer = oneOf('peer', values.peer, ['bullmq', 'beanstalkd'] as const);
+  if (peer === 'beanstalkd' && name !== 'throughput')
+    throw new TypeError('--peer beanstalkd has no flows: it runs the scenario throughput alone');
   const slots = values.slots ?? (isolation === 'inline' ? '64' : 'auto');
   return {
     workload,
@@ -72,6 +78,7 @@ export function throughputOptions(name: WorkloadName, argv: readonly string[]): 
     isolation,
     window: count('window', values.window),
     sides: only === undefined ? ['dibs', 'peer'] : [only],
+    peer,
     profileTo: values['cpu-prof'],
   };
 }

@@ -57,10 +57,24 @@ export async function startPeer(
   { workload, window, warmUpMs }: Pick<ThroughputOptions, 'workload' | 'window' | 'warmUpMs'>,
   cleanup: Cleanup,
 ): Promise<PeerSystem> {
-  const { systemWith, workersOf } = await startParts(folder, workload.name, cleanup);
-  const best = SETTINGS.map(() => 0);
+  const parts = await startParts(folder, workload.name, cleanup);
+  return bestOf(SETTINGS, numbers, { workload, window, warmUpMs }, parts);
+}
+
+/** The parts with their best worker setting: each is tried twice, warm, and the one with the best rate stays. */
+export async function bestOf(
+  settings: readonly WorkerSetting[],
+  numbers: JobNumbers,
+  { workload, window, warmUpMs }: Pick<ThroughputOptions, 'workload' | 'window' | 'warmUpMs'>,
+  parts: {
+    readonly workersOf: (setting: WorkerSetting) => Promise<RoleProcess[]>;
+    readonly systemWith: (workers: readonly RoleProcess[]) => SystemUnderTest;
+  },
+): Promise<PeerSystem> {
+  const { workersOf, systemWith } = parts;
+  const best = settings.map(() => 0);
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    for (const [index, setting] of SETTINGS.entries()) {
+    for (const [index, setting] of settings.entries()) {
       const workers = await workersOf(setting);
       const system = systemWith(workers);
       await warmUp(system, numbers, window, workload.stretch, Math.min(TRY_WARM_UP_MS, warmUpMs));
@@ -70,11 +84,11 @@ export async function startPeer(
       await Promise.all(workers.map((worker) => worker.stop()));
     }
   }
-  const tried = SETTINGS.map((setting, index) => ({
+  const tried = settings.map((setting, index) => ({
     ...setting,
     perSecond: Math.round((best[index] as number) * workload.perFlow),
   }));
-  const setting = SETTINGS[best.indexOf(Math.max(...best))] as WorkerSetting;
+  const setting = settings[best.indexOf(Math.max(...best))] as WorkerSetting;
   return { ...systemWith(await workersOf(setting)), setting, tried };
 }
 

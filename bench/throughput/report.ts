@@ -59,6 +59,7 @@ export function jsonReport(report: Report): string {
     coordinators: options.coordinators,
     isolation: options.isolation,
     window: options.window,
+    peerName: options.peer,
     peerSetting: setting ?? null,
     peerTried: tried,
     payloadBytes: options.workload.name === 'fanout' ? 60 : 200,
@@ -71,6 +72,7 @@ export function jsonReport(report: Report): string {
 
 export function tableReport(report: Report): string {
   const { options, dibs, peer, ratioSpread, setting, tried, redis, cores } = report;
+  const peerName = options.peer === 'bullmq' ? 'BullMQ' : options.peer;
   const lines = [
     `${options.workload.name}: ${options.workload.about}; ${report.rounds} rounds in turn; ${cores} cores, Redis ${redis}, AOF everysec, ` +
       `Node ${process.versions.node}`,
@@ -78,19 +80,19 @@ export function tableReport(report: Report): string {
   ];
   if (setting !== undefined) {
     const tries = tried.map((each) => `${settingText(each)}: ${each.perSecond}/s`).join(', ');
-    lines.push(`BullMQ: ${settingText(setting)} (best of ${tries})`);
+    lines.push(`${peerName}: ${settingText(setting)} (best of ${tries})`);
   }
   for (const [title, side] of [
     ['Dibs', dibs],
-    ['BullMQ', peer],
+    [peerName, peer],
   ] as const) {
     if (side !== undefined) lines.push('', ...sideLines(title, side));
   }
   const ratio = ratioOf(report);
   if (ratio !== undefined && ratioSpread !== undefined) {
     const { median, min, max } = ratioSpread;
-    lines.push('', `Dibs / BullMQ: ${ratio} (round by round ${median}, ${min} to ${max})`);
-    lines.push(`CPU of a BullMQ job / CPU of a Dibs job: ${cpuRatioOf(report)}`);
+    lines.push('', `Dibs / ${peerName}: ${ratio} (round by round ${median}, ${min} to ${max})`);
+    lines.push(`CPU of a ${peerName} job / CPU of a Dibs job: ${cpuRatioOf(report)}`);
   }
   if (!report.quiet)
     lines.push('Other work was using this machine meanwhile: trust the ratios, not the rates.');
@@ -116,7 +118,7 @@ function ratioOf({ dibs, peer }: Report): number | undefined {
   return significant(dibs.perSecond.median / peer.perSecond.median, 3);
 }
 
-/** How many Dibs jobs the CPU of one BullMQ job pays for. Other work on the machine hardly moves it. */
+/** How many Dibs jobs the CPU of one job of the peer's pays for. Other work on the machine hardly moves it. */
 function cpuRatioOf({ dibs, peer }: Report): number | undefined {
   if (dibs === undefined || peer === undefined) return undefined;
   return significant(peer.cpuTotal / dibs.cpuTotal, 3);

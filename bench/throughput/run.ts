@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { findServerBinary } from '../../runtime/redis/server-binary.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import { nameProfiles } from '../support/profiles.ts';
+import { startBeanstalkd } from './beanstalkd-side.ts';
 import { startDibs } from './dibs-side.ts';
 import { USAGE, throughputOptions } from './options.ts';
 import type { Side, ThroughputOptions } from './options.ts';
@@ -31,6 +32,7 @@ import { ratios, summarise } from './summary.ts';
 import { JobNumbers, warmUp } from './warm-up.ts';
 import type { WorkloadName } from './workloads.ts';
 
+const PEERS = { bullmq: startPeer, beanstalkd: startBeanstalkd } as const;
 /** A round takes about this long. */
 const ROUND_MS = 4000;
 
@@ -62,7 +64,7 @@ async function measure(options: ThroughputOptions): Promise<Report> {
       await mkdir(own);
       say(`starting ${side}`);
       if (side === 'dibs') systems.dibs = await startDibs(own, options, cleanup);
-      else systems.peer = peer = await startPeer(own, numbers, options, cleanup);
+      else systems.peer = peer = await PEERS[options.peer](own, numbers, options, cleanup);
       const { stretch } = workload;
       const perSecond = await warmUp(systems[side] as SystemUnderTest, numbers, window, stretch, warmUpMs);
       jobs[side] = options.jobs ?? Math.max(1, Math.ceil((perSecond * ROUND_MS) / 1000 / stretch)) * stretch;
