@@ -15,6 +15,7 @@ import { canRun } from '../queue/match.ts';
 import type { CapabilityClass, Profile } from '../queue/match.ts';
 import { setFields } from '../queue/small-writes.ts';
 import { Groups } from './groups.ts';
+import { profileOf } from './profiles.ts';
 import { Roster } from './roster.ts';
 import type { Session } from './session.ts';
 
@@ -166,6 +167,11 @@ export class Fleet {
     await this.#roster.refresh();
     const { now, heartbeatMs } = this.#options;
     const agents: ConnectedAgent[] = [];
+    // Those served here are known before their records have been read.
+    for (const [id, session] of this.#sessions) {
+      if (!session.draining && !this.#roster.has(id))
+        agents.push({ id, profile: profileOf(session.hello.advertisement) });
+    }
     for (const entry of this.#roster.entries()) {
       const { id, sessionId, connectedAtMs, heartbeatAtMs, state } = entry;
       const session = this.#sessions.get(id);

@@ -45,6 +45,10 @@ export class Roster {
     this.#key = key;
   }
 
+  has(id: string): boolean {
+    return this.#known.has(id);
+  }
+
   *entries(): Generator<RosterEntry, void, undefined> {
     for (const { entry } of this.#known.values()) yield entry;
   }

@@ -194,8 +194,9 @@ function emit(draft: Draft, index: number, from: number): void {
     refuse(draft, index, from, inputs);
     return;
   }
-  // What the plan tells is not kept again with each job.
+  // What the plan tells is not kept again with each job; but for a literal it has to be made.
   const known = isPlanned(planned);
+  const literal = planned.input.kind === 'literal';
   const to = Math.min(inputs.total, from + Math.min(EMIT_CHUNK, draft.room));
   let slot = from;
   for (; slot < to; slot++) {
@@ -204,7 +205,7 @@ function emit(draft: Draft, index: number, from: number): void {
       refuse(draft, index, from, input);
       return;
     }
-    if (!known && !draft.takeBytes(Buffer.byteLength(input.json))) break;
+    if (!literal && !draft.takeBytes(Buffer.byteLength(input.json))) break;
     draft.newJob(index, slot, known ? '' : input.json, input.json);
   }
   if (from === 0 && slot === 0 && inputs.total > 0) {

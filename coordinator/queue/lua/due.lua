@@ -46,6 +46,8 @@ for i = 1, #list do
     end
     zrem(OFFERS, list[i])
   end
+  -- A slice is up to RUN_JOBS jobs: the rest of the offers waits for the next call.
+  if #lapsed >= 4 * limit then more = 1 break end
 end
 list = call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, limit)
 if #list == limit then more = 1 end

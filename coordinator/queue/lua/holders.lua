@@ -8,20 +8,27 @@
 -- idempotent: yes. Whoever is held from the first page to the last, there or in what is read next, is told at least once:
 -- that is what ZSCAN promises, and jobs move from offers to leases only
 -- use: cell
-local held, refs, in_slice = {}, {}, {}
+local held, refs = {}, {}
 if A[3] == 0 then return pack({'0', now, held}) end
 local key = A[1] == 'o' and OFFERS or LEASES
+-- Of a slice those that are still held as a part of it; false when it is the ref of a single job.
+local function tell_slice(slice)
+  local ref, count = split_slice(slice)
+  if not ref then return false end
+  local wid, s, n = split_ref(ref)
+  local run = load_run(wid, s, n)
+  local hold = run and hold_at(run, n - run.q[R.from])
+  for i = 0, hold and count - 1 or -1 do
+    if not gone_from(run)[hold[L.from] + i] then
+      held[#held + 1] = {ref_of(wid, s, n + i), token_text(hold[L.fence] + i, hold[L.random]), hold[L.agent], hold[L.claimedAt]}
+    end
+  end
+  return true
+end
+
 local page = call('ZSCAN', key, A[2], 'COUNT', A[3])
 for i = 1, #page[2], 2 do
-  local slice = refs_in(page[2][i])
-  if slice then
-    for k = 1, #slice do
-      refs[#refs + 1] = slice[k]
-      in_slice[#refs] = true
-    end
-  else
-    refs[#refs + 1] = page[2][i]
-  end
+  if not tell_slice(page[2][i]) then refs[#refs + 1] = page[2][i] end
 end
 prefetch(refs)
 for i = 1, #refs do
@@ -33,7 +40,7 @@ for i = 1, #refs do
     if q[Q.state] == ST.scheduled then
       held[#held + 1] = {ref, q[Q.token], q[Q.agent], q[Q.claimedAt]}
     end
-  elseif rec and rec.j[J.hold] > 0 and (rec.run ~= nil) == (in_slice[i] == true) then
+  elseif rec and rec.j[J.hold] > 0 and not rec.run then
     held[#held + 1] = {ref, rec.j[J.token], rec.j[J.agent], rec.j[J.claimedAt]}
   end
 end

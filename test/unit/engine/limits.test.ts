@@ -61,14 +61,15 @@ describe('one decision', () => {
     expect(decision.more).toBe(true);
   });
 
-  test('inputs that the plan tells take none', () => {
+  test('inputs that the plan tells are not stored, but making them is work as well', () => {
     const argumentsJson = JSON.stringify({ big: 'x'.repeat(900_000) });
     const inputJson = '{"a":{"$ref":"$arguments"},"i":{"$ref":"item"}}';
-    const { change } = first({
+    const { change, more } = first({
       argumentsJson,
       steps: [step('s', [], { inputJson, forEach: { itemsJson: '256' } })],
     });
-    expect(change[2].map((job) => job[5])).toEqual(Array.from({ length: 256 }, () => ''));
+    expect(change[2].map((job) => job[5])).toEqual(['', '', '', '']);
+    expect(more).toBe(true);
   });
 });
 
