@@ -92,7 +92,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'lost ready-index update: a recovered job is in no queue',
     file: `${LUA}/lib/queue.lua`,
-    from: 'put_in_queue(class, score < front and score or front, member)',
+    from: 'put_in_queue(class, math.min(score, front_of(class, score)), member)',
     to: '',
     trouble: 'deaths',
   },
@@ -175,7 +175,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'events of one call share a number',
-    file: `${LUA}/lib/cell.lua`,
+    file: `${LUA}/lib/flush.lua`,
     from: 'h[H.seq] = h[H.seq] + w.evs',
     to: 'h[H.seq] = h[H.seq] + 1',
     trouble: 'calm',
@@ -183,8 +183,22 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'offers that lapse are forgotten',
     file: `${LUA}/due.lua`,
-    from: "    requeue(rec, EV['job.released'], 'OFFER_LAPSED', 'offer_lapsed')",
-    to: '    zrem(OFFERS, list[i])',
+    from: "  requeue(rec, EV['job.released'], 'OFFER_LAPSED', 'offer_lapsed')",
+    to: '  zrem(OFFERS, rec.ref)',
     trouble: 'crashes',
+  },
+  {
+    name: "a run's entry stays where it was when its jobs are taken",
+    file: `${LUA}/lib/queue.lua`,
+    from: 'if entry ~= run.entry or stands ~= run.stood then',
+    to: "if run.entry == '' then",
+    trouble: 'wide',
+  },
+  {
+    name: 'jobs that ended together are not taken off their run',
+    file: `${LUA}/lib/run.lua`,
+    from: '  for i = at, at + count - 1 do gone[i] = chunk or true end',
+    to: '  if chunk then return end\n  for i = at, at + count - 1 do gone[i] = chunk or true end',
+    trouble: 'wide',
   },
 ];
