@@ -166,7 +166,7 @@ export class Claimer {
       const group = groups[(i + this.#turn) % groups.length] as ClaimantGroup;
       const wet = this.#wetOf(group);
       for (let at = 0; wet.length > 0 && at < group.length && room > 0; at++) {
-        const claimant = group[(at + this.#turn) % group.length] as Claimant;
+        const claimant = group[(at + Math.floor(this.#turn / groups.length)) % group.length] as Claimant;
         const ask = this.#askFor(claimant, wet, room);
         if (ask === undefined) continue;
         room -= ask[1];
@@ -318,6 +318,17 @@ export class Claimer {
     return inputs;
   }
 
+  /** One that cannot be given goes back; the others of its claim are none the worse for it. */
+  #give(claimant: Claimant, job: ClaimedJob): void {
+    try {
+      claimant.take(job);
+    } catch (error) {
+      const { onError, store } = this.#options;
+      onError(error);
+      store.release(job.wid, [job.ref, job.token, 'INTERNAL']).catch(onError);
+    }
+  }
+
   /** Gives every grant to its claimant; counts grants per ask and type group. */
   #deliver(
     asked: readonly Asked[],
@@ -343,7 +354,7 @@ export class Claimer {
       counts[group] = (counts[group] ?? 0) + count;
       for (let at = 0; at < count; at++) {
         claimant.credit.offered(type, claimedAt);
-        claimant.take({
+        this.#give(claimant, {
           ref: count === 1 && !text.includes('+') ? text : jobRef(wid, step, ordinal + at),
           wid,
           step,

@@ -15,7 +15,6 @@ import { canRun } from '../queue/match.ts';
 import type { CapabilityClass, Profile } from '../queue/match.ts';
 import { setFields } from '../queue/small-writes.ts';
 import { Groups } from './groups.ts';
-import { profileOf } from './profiles.ts';
 import { Roster } from './roster.ts';
 import type { Session } from './session.ts';
 
@@ -153,7 +152,7 @@ export class Fleet {
         records.push({ ...record, state: AgentState.AGENT_STATE_LOST });
       else records.push(record);
     }
-    if (gone.length > 0) await redis.hdel(key, ...gone);
+    if (gone.length > 0) await this.#forget(gone);
     return records.toSorted((a, b) =>
       a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1,
     );
@@ -167,22 +166,26 @@ export class Fleet {
     await this.#roster.refresh();
     const { now, heartbeatMs } = this.#options;
     const agents: ConnectedAgent[] = [];
-    // Those served here are known before their records have been read.
-    for (const [id, session] of this.#sessions) {
-      if (!session.draining && !this.#roster.has(id))
-        agents.push({ id, profile: profileOf(session.hello.advertisement) });
-    }
-    for (const entry of this.#roster.entries()) {
-      const { id, sessionId, connectedAtMs, heartbeatAtMs, state } = entry;
+    // Of those served here this coordinator knows better than their records, which may have been read a while ago.
+    for (const [id, { draining, profile }] of this.#sessions) if (!draining) agents.push({ id, profile });
+    const gone: string[] = [];
+    for (const { id, sessionId, connectedAtMs, heartbeatAtMs, state, profile } of this.#roster.entries()) {
       const session = this.#sessions.get(id);
-      if (session !== undefined && session.sessionId !== sessionId) {
-        if (connectedAtMs > (this.#connectedAt.get(id) ?? 0)) session.end(supersededError());
-      }
-      const silent = now() - heartbeatAtMs > 3 * heartbeatMs + 10_000;
-      if (state === AgentState.AGENT_STATE_CONNECTED && (!silent || session !== undefined))
-        agents.push(entry);
+      const silentMs = now() - heartbeatAtMs;
+      if (session !== undefined) {
+        const isNewer = connectedAtMs > (this.#connectedAt.get(id) ?? 0);
+        if (session.sessionId !== sessionId && isNewer) session.end(supersededError());
+      } else if (silentMs > KEEP_LOST_MS) gone.push(id);
+      else if (state === AgentState.AGENT_STATE_CONNECTED && silentMs <= 3 * heartbeatMs + 10_000)
+        agents.push({ id, profile });
     }
+    if (gone.length > 0) await this.#forget(gone);
     return agents;
+  }
+
+  async #forget(ids: readonly string[]): Promise<void> {
+    const { redis, namespace } = this.#options;
+    await redis.hdel(keys.agents(namespace), ...ids);
   }
 
   #group(session: Session): void {

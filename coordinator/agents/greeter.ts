@@ -107,6 +107,7 @@ export class Greeter {
       outbox,
       now,
       matchKey: () => key,
+      profile: () => profile,
       classesIn: (cell: Cell) => this.#matching.classesIn(cell, profile, key),
       onCredit,
       onAdvertisement: (changed) => {

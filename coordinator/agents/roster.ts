@@ -45,10 +45,6 @@ export class Roster {
     this.#key = key;
   }
 
-  has(id: string): boolean {
-    return this.#known.has(id);
-  }
-
   *entries(): Generator<RosterEntry, void, undefined> {
     for (const { entry } of this.#known.values()) yield entry;
   }

@@ -18,6 +18,7 @@ import { State, isTerminal } from '../../sdk/common/states.ts';
 import type { AcceptReply, Told } from '../queue/items.ts';
 import { cellIndexOf, jobId, parseJobId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
+import type { Profile } from '../queue/match.ts';
 import type { Store } from '../queue/store.ts';
 import { WORKFLOW, json } from '../workflow/fields.ts';
 import { MAX_RESOLVED_INPUT_BYTES } from '../workflow/limits.ts';
@@ -49,6 +50,7 @@ export interface SessionOptions {
   readonly now: () => number;
   /** Equal for agents that can run the same. */
   readonly matchKey: () => string;
+  readonly profile: () => Profile;
   /** Classes by step type that this agent can run. */
   readonly classesIn: (cell: Cell) => ReadonlyMap<string, readonly string[]>;
   /** Credits grew or a place fell free. */
@@ -96,6 +98,10 @@ export class Session implements Claimant {
 
   get matchKey(): string {
     return this.#options.matchKey();
+  }
+
+  get profile(): Profile {
+    return this.#options.profile();
   }
 
   classesIn(cell: Cell): ReadonlyMap<string, readonly string[]> {

@@ -23,7 +23,7 @@ export type WorkflowChange = [number, string, string, number, number];
 /** [step, slot of the first, class, band, cost, input of each, or how many jobs whose inputs the plan tells] */
 export type RunSpec = [number, number, string, number, number, string[] | number];
 
-/** [workflow or false, steps, jobs, cancels, events, again, further new jobs (runs.ts makes them of `jobs`)] */
+/** [workflow or false, steps, jobs, cancels, events, again, further new jobs, from the first run on (runs.ts)] */
 export type Change = [
   WorkflowChange | false,
   StepChange[],
@@ -31,7 +31,7 @@ export type Change = [
   CancelRange[],
   LogEvent[],
   number[],
-  RunSpec[]?,
+  (RunSpec | JobSpec)[]?,
 ];
 
 /** [wid, tenant, weight in thousandths, request id, number of the plan's ARGV, needs of each step, watch, change or its number in `changes`, expire ms] */

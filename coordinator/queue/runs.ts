@@ -18,14 +18,14 @@ const LARGE_INPUT = 512;
 export function withRuns(change: Change): Change {
   const [workflow, steps, jobs, cancels, events, again] = change;
   const single: JobSpec[] = [];
-  const runs: RunSpec[] = [];
+  /** From the first run on: jobs are made in this order, which is that of their places. */
+  const runs: (RunSpec | JobSpec)[] = [];
   for (let at = 0; at < jobs.length;) {
     const first = jobs[at] as JobSpec;
     let end = at + 1;
     while (end < jobs.length && follows(first, jobs[end] as JobSpec, end - at)) end++;
     const alike = jobs.slice(at, end);
-    const worth = alike.length >= MIN_JOBS || first[5].length >= LARGE_INPUT;
-    if (!worth || !isPlain(first)) single.push(...alike);
+    if (!isWorthIt(alike) || !isPlain(first)) (runs.length === 0 ? single : runs).push(...alike);
     else {
       const [step, slot, queue, band, cost, input] = first;
       const inputs = input === '' ? alike.length : alike.map((job) => job[5]);
@@ -34,6 +34,16 @@ export function withRuns(change: Change): Change {
     at = end;
   }
   return runs.length === 0 ? change : [workflow, steps, single, cancels, events, again, runs];
+}
+
+/**
+ * Whoever claims one job of a run reads the inputs of all, and a script that takes one out does: so no run of many has large ones. A
+ * single large one is worth a run of its own.
+ */
+function isWorthIt(alike: readonly JobSpec[]): boolean {
+  const chars = alike.reduce((sum, job) => sum + job[5].length, 0);
+  const isLarge = chars >= LARGE_INPUT * alike.length;
+  return alike.length === 1 ? isLarge : alike.length >= MIN_JOBS && !isLarge;
 }
 
 function isPlain([, , , , , , attempt, replaces, delayMs, queueTimeoutMs]: JobSpec): boolean {
@@ -199,15 +209,21 @@ function tokenText(fence: number, random: string): string {
   return `${fence.toString(16)}.${random}`;
 }
 
-/**
- * By ordinal of a job of this run: the member of the queue's entry it is part of, and how many of that entry's jobs are ahead of it;
- * undefined when it stands in no queue.
- */
+/** How a waiting job stands in its run's entry. */
+export interface InEntry {
+  readonly member: string;
+  /** Jobs of the entry before it. */
+  readonly ahead: number;
+  /** Jobs between its first one and this that have left. */
+  readonly holes: number;
+}
+
+/** By ordinal of a job of this run; undefined when it stands in no queue. */
 export function standsIn(
   bytes: Buffer | undefined,
   wid: string,
   step: number,
-): (ordinal: number) => { readonly member: string; readonly ahead: number } | undefined {
+): (ordinal: number) => InEntry | undefined {
   if (bytes === undefined) return () => undefined;
   const run = readRunRecord(bytes);
   const gone = [...run.gone].map(Number);
@@ -217,6 +233,7 @@ export function standsIn(
   return (ordinal) => {
     const at = ordinal - run.from;
     if (run.stands !== 1 || at < run.next || at >= run.count || gone.includes(at)) return undefined;
-    return { member, ahead: at - run.next - gone.filter((position) => position < at).length };
+    const holes = gone.filter((position) => position < at).length;
+    return { member, ahead: at - run.next - holes, holes };
   };
 }

@@ -13,10 +13,17 @@ import { runField } from './runs.ts';
 const ENTRIES_COUNTED = 4096;
 
 interface Front {
-  /** Jobs ahead of an entry, by member. */
-  readonly ahead: ReadonlyMap<string, number>;
+  /** Entries by member; those of runs by the run's field as well: a claim of any of its jobs gives a run another member. */
+  readonly entries: ReadonlyMap<string, Entry>;
   /** What these entries stand for beyond one job each. */
   readonly beyond: number;
+}
+
+interface Entry {
+  /** Jobs ahead of it. */
+  readonly ahead: number;
+  /** Ordinal of its first job. */
+  readonly ordinal: number;
 }
 
 export class Standing {
@@ -24,7 +31,7 @@ export class Standing {
   readonly #reads: Reads;
   readonly #cell: Cell;
   readonly #fronts = new Map<string, Promise<Front>>();
-  readonly #entries = new Map<string, ReturnType<Reads['entriesOf']>>();
+  readonly #runs = new Map<string, ReturnType<Reads['entriesOf']>>();
 
   constructor(redis: Redis | Cluster, reads: Reads, cell: Cell) {
     this.#redis = redis;
@@ -34,30 +41,35 @@ export class Standing {
 
   /** From 1 on; 0 = it stands in no queue. */
   async of(wid: string, step: number, ordinal: number, job: JobRecord): Promise<number> {
-    const entry = job.own
-      ? { member: job.member, ahead: 0 }
-      : (
-          await once(this.#entries, runField(wid, step, ordinal, 'r'), () =>
-            this.#reads.entriesOf(this.#cell, wid, step, ordinal),
-          )
-        )(ordinal);
-    if (entry === undefined) return 0;
     const key = keys.queue(this.#cell, job.queue);
     const front = await once(this.#fronts, job.queue, () => this.#front(key));
-    const ahead = front.ahead.get(entry.member);
-    if (ahead !== undefined) return ahead + entry.ahead + 1;
-    const rank = await this.#redis.zrank(key, entry.member);
-    return rank === null ? 0 : rank + front.beyond + entry.ahead + 1;
+    const field = runField(wid, step, ordinal, 'r');
+    const entry = front.entries.get(job.own ? job.member : field);
+    if (entry !== undefined && job.own) return entry.ahead + 1;
+    const run = job.own
+      ? undefined
+      : (await once(this.#runs, field, () => this.#reads.entriesOf(this.#cell, wid, step, ordinal)))(ordinal);
+    if (entry !== undefined) {
+      // Taken since the queue was read.
+      if (ordinal < entry.ordinal) return 0;
+      return entry.ahead + ordinal - entry.ordinal - (run?.holes ?? 0) + 1;
+    }
+    const rank = await this.#redis.zrank(key, run?.member ?? job.member);
+    return rank === null ? 0 : rank + front.beyond + (run?.ahead ?? 0) + 1;
   }
 
   async #front(key: string): Promise<Front> {
-    const ahead = new Map<string, number>();
+    const entries = new Map<string, Entry>();
     let jobs = 0;
-    for (const member of await this.#redis.zrange(key, '0', String(ENTRIES_COUNTED - 1))) {
-      ahead.set(member, jobs);
-      jobs += sliceOfMember(member).count;
+    const members = await this.#redis.zrange(key, '0', String(ENTRIES_COUNTED - 1));
+    for (const member of members) {
+      const { wid, step, ordinal, count } = sliceOfMember(member);
+      const entry = { ahead: jobs, ordinal };
+      entries.set(member, entry);
+      if (member.includes('+')) entries.set(runField(wid, step, ordinal, 'r'), entry);
+      jobs += count;
     }
-    return { ahead, beyond: jobs - ahead.size };
+    return { entries, beyond: jobs - members.length };
   }
 }
 

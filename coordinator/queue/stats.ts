@@ -62,14 +62,20 @@ export class QueueStats {
   async #inCell(cell: Cell, name: string): Promise<{ waiting: number; oldestWaitMs: number }> {
     const { redis, reads, now } = this.#options;
     const key = keys.queue(cell, name);
-    const [entries, beyond, [front]] = await Promise.all([
-      redis.zcard(key),
-      redis.hget(keys.fair(cell, name), JOBS_BEYOND_ENTRIES),
-      redis.zrange(key, '0', '0'),
-    ]);
-    if (front === undefined) return { waiting: 0, oldestWaitMs: 0 };
+    // One moment: a claim moves a whole run.
+    const answers = await redis
+      .multi()
+      .zcard(key)
+      .hget(keys.fair(cell, name), JOBS_BEYOND_ENTRIES)
+      .zrange(key, '0', '0')
+      .exec();
+    const [entries, beyond, front] = (answers ?? []).map(([error, value]) => {
+      if (error !== null) throw error;
+      return value;
+    }) as [number, string | null, string[]];
+    if (front[0] === undefined) return { waiting: 0, oldestWaitMs: 0 };
     const waiting = entries + Number(beyond ?? 0);
-    const { wid, step, ordinal } = sliceOfMember(front);
+    const { wid, step, ordinal } = sliceOfMember(front[0]);
     const [job] = await reads.jobs(cell, wid, step, ordinal, ordinal + 1);
     return { waiting, oldestWaitMs: job === undefined ? 0 : Math.max(0, now() - job.queuedAt) };
   }

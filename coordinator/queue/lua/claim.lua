@@ -318,7 +318,8 @@ local done = {}
 local function deal(p, run, a, at)
   local q = run.q
   local turns, takers = 1, 1
-  if a == first_open and alike then
+  -- What another ask has passed over is before the run, and somebody's turn.
+  if a == first_open and alike and not (p.passed and #p.passed > 0) then
     local most = in_front(p, q)
     for b = 1, #asks do
       if not done[b] then most = math.min(most, left[b] * open, limits[b][asks[b][4][at]] * open) end

@@ -27,9 +27,10 @@ import { useRedis } from '../../support/redis.ts';
 function jobsBegun(value: unknown): number {
   if (!Array.isArray(value)) return 0;
   if (isChange(value)) {
-    const inRuns = (value[6] ?? []).map(([, , , , , inputs]) =>
-      typeof inputs === 'number' ? inputs : inputs.length,
-    );
+    const inRuns = (value[6] ?? []).map((spec) => {
+      if (spec.length === 10) return 1;
+      return typeof spec[5] === 'number' ? spec[5] : spec[5].length;
+    });
     return inRuns.reduce((sum, jobs) => sum + jobs, value[2].length);
   }
   return value.reduce((sum: number, item) => sum + jobsBegun(item), 0);

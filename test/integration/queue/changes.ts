@@ -85,7 +85,7 @@ interface Parts {
   cancels?: CancelRange[];
   events?: LogEvent[];
   again?: number[];
-  runs?: RunSpec[];
+  runs?: (RunSpec | JobSpec)[];
 }
 
 export function change(parts: Parts = {}): Change {

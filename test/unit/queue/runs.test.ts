@@ -42,8 +42,15 @@ describe('new jobs', () => {
   test('with a large input are a run even alone', () => {
     const large = `"${'x'.repeat(600)}"`;
     const [, , single, , , , runs] = withRuns(change(spec(0, { 5: large }), spec(7)));
-    expect(single).toEqual([spec(7)]);
-    expect(runs).toEqual([[0, 0, 'q', 1, 1, [large]]]);
+    expect(single).toEqual([]);
+    // What comes behind a run stays behind it.
+    expect(runs).toEqual([[0, 0, 'q', 1, 1, [large]], spec(7)]);
+  });
+
+  test('with large inputs all together stay single: whoever takes one would read them all', () => {
+    const large = `"${'x'.repeat(600)}"`;
+    const made = change(...[0, 1, 2, 3].map((slot) => spec(slot, { 5: large })));
+    expect(withRuns(made)).toBe(made);
   });
 
   test.each([
@@ -57,8 +64,8 @@ describe('new jobs', () => {
     const jobs = [0, 1, 2, 3, 4, 5].map((slot) => spec(slot));
     jobs[3] = spec(3, { [at]: value });
     const [, , single, , , , runs = []] = withRuns(change(...jobs));
-    expect(single).toEqual(jobs.slice(3));
-    expect(runs).toHaveLength(1);
+    expect(single).toEqual([]);
+    expect(runs).toEqual([expect.objectContaining({ length: 6 }), ...jobs.slice(3)]);
   });
 });
 

@@ -8,7 +8,8 @@
 --   cancels  = {{step, from, to, reason, state of jobs nobody claimed}, ...}: ends the jobs with ordinals in [from, to)
 --   events   = {{code, step, -1, state, agent, reason, message}, ...}: after those of ended jobs, before those of new ones
 --   again    = steps to look at again: their work goes on in the next decision
---   runs     = {{step, first slot, class, band, cost, inputs, or how many jobs whose inputs the plan tells}, ...}: further new jobs, first attempts
+--   runs     = {{step, first slot, class, band, cost, inputs, or how many jobs whose inputs the plan tells}, ...}: further new jobs, first attempts;
+--              or as in jobs: the order is that of both lists
 -- In the order of JOB_FIELDS in records.ts.
 local function new_job_record(slot, class, band, cost, input, attempt, replaces)
   return {ST.unassigned, 0, band, 0, 0, 0, attempt, slot, replaces, 0, now, 0, 0, 0, 0, 0, cost, -1, '', '', class, '', input, '', '', '', '',
@@ -151,7 +152,7 @@ local function apply(w, change)
   list = change[3]
   for i = 1, #list do new_job(w, list[i]) end
   list = change[7] or {}
-  for i = 1, #list do new_runs(w, list[i]) end
+  for i = 1, #list do if #list[i] == 10 then new_job(w, list[i]) else new_runs(w, list[i]) end end
   if wf then
     if wf[1] ~= 0 then
       h[H.state] = wf[1]

@@ -44,7 +44,12 @@ local function entry_of(run)
   return place_in(q, q[R.next]) .. slice_of(run, q[R.next], waiting)
 end
 
--- Score of its entry while that job is the first that waits; the job's own first score knows no cap.
+-- First score of a job: never that of the next band.
+local function first_score_in(q, at)
+  return math.min(q[R.score] + at * q[R.spacing], (3 - q[R.band]) * BAND_SHIFT - 1)
+end
+
+-- Score of its entry while that job is the first that waits: `cap` is lower once it was parked.
 local function score_in(q, at) return math.min(q[R.score] + at * q[R.spacing], q[R.cap]) end
 
 local function run_of(wid, s, n, raw)
@@ -138,7 +143,7 @@ local function job_in_run(run, ref, w, s, n)
   local hold = at < q[R.next] and not where and hold_at(run, at)
   if at < q[R.next] and not where and not hold then return nil end
   -- In the order of JOB_FIELDS in records.ts. Its input is read when it is needed (own_input).
-  local j = {ST.unassigned, 0, q[R.band], 0, 0, 0, 1, q[R.slot] + at, -1, 0, q[R.queuedAt], 0, 0, 0, 0, q[R.score] + at * q[R.spacing],
+  local j = {ST.unassigned, 0, q[R.band], 0, 0, 0, 1, q[R.slot] + at, -1, 0, q[R.queuedAt], 0, 0, 0, 0, first_score_in(q, at),
     q[R.cost], -1, '', '', q[R.class], place_in(q, at) .. ref, '', '', '', '', '', '', ''}
   local rec = {ref = ref, w = w, s = s, n = n, j = j, dirty = false}
   if where then

@@ -5,7 +5,7 @@ import { keys, parseJobRef } from '../../../../coordinator/queue/keys.ts';
 import { Reads } from '../../../../coordinator/queue/reads.ts';
 import type { JobRecord } from '../../../../coordinator/queue/reads.ts';
 import { Standing } from '../../../../coordinator/queue/standing.ts';
-import { RUN_JOBS } from '../../../../coordinator/queue/records.ts';
+import { BAND_SHIFT, RUN_JOBS } from '../../../../coordinator/queue/records.ts';
 import { State } from '../../../../sdk/common/states.ts';
 import { change, failure, flow, job, success } from '../changes.ts';
 import { ask } from '../world.ts';
@@ -210,6 +210,30 @@ export function runCases(world: () => World): void {
     expect(await w.job(`${wid}-0-63`)).toMatchObject({ input: '"in 59"' });
     expect(await jobOf(w, `${wid}-0-64`)).toMatchObject({ own: false, slot: 64 });
     expect(await w.queue('q')).toHaveLength(RUN_JOBS + 4);
+  });
+
+  test('at the end of its band a job that comes back stays in it', async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.redis.hset(keys.fair(w.cell, 'q'), 'F1|acme', String(BAND_SHIFT - 2));
+    await w.submit(flow(wid, { run: 4 }));
+    const [, second] = (await w.take('agent', 2, 'q')) as [Granted, Granted];
+    await w.release([second.ref, second.token, 'BUSY']);
+    const scores = await w.redis.zrange(keys.queue(w.cell, 'q'), '0', '-1', 'WITHSCORES');
+    for (let i = 1; i < scores.length; i += 2) expect(Math.floor(Number(scores[i]) / BAND_SHIFT)).toBe(1);
+    expect(await w.take('agent', 9, 'q')).toHaveLength(3);
+  });
+
+  test('what one agent has lost is not passed by a run behind it', async () => {
+    const w = world();
+    await w.submit(flow(w.wid('a')));
+    const [lost] = await w.hold('one', 1, 'q');
+    await w.makeDue(keys.leases(w.cell), lost?.ref ?? '');
+    await w.setMeta('sweptAt', Date.now());
+    await w.sweep();
+    await w.submit(flow(w.wid('b'), { run: 8 }));
+    const { grants } = await w.claim([ask('one', 4, 'q'), ask('two', 4, 'q')], { avoidMs: 60_000 });
+    expect(grants.find(({ ref }) => ref === lost?.ref)?.ask).toBe(1);
   });
 
   test('positions count the jobs of entries ahead', async () => {

@@ -705,7 +705,10 @@ export class Model {
       this.todo.add(work.wid);
     }
     for (const spec of jobs) this.#newJob(work, spec);
-    for (const spec of runs) this.#newRun(work, spec);
+    for (const spec of runs) {
+      if (spec.length === 10) this.#newJob(work, spec);
+      else this.#newRun(work, spec);
+    }
     if (workflow !== false) this.#alterWork(work, workflow);
   }
 

@@ -4,7 +4,12 @@
 import { expect } from 'vitest';
 import { claimsOf } from '../../../../coordinator/queue/history.ts';
 import { jobRef, keys, parseSlice, sliceOfMember } from '../../../../coordinator/queue/keys.ts';
-import { SOLO_MARK, readRunRecord, readSoloRecord } from '../../../../coordinator/queue/records.ts';
+import {
+  BAND_SHIFT,
+  SOLO_MARK,
+  readRunRecord,
+  readSoloRecord,
+} from '../../../../coordinator/queue/records.ts';
 import { unpack } from '../../../../coordinator/queue/codec.ts';
 import type { JobRecord } from '../../../../coordinator/queue/reads.ts';
 import type { ChunkRecord } from '../../../../coordinator/queue/records.ts';
@@ -161,7 +166,7 @@ function runOf(records: ReadonlyMap<string, string>, field: string, bytes: Buffe
     expect(completedAt > 0).toBe(isTerminal(rest.state));
     jobs[ref] = {
       ...rest,
-      score: run.score + at * run.spacing,
+      score: Math.min(run.score + at * run.spacing, (3 - run.band) * BAND_SHIFT - 1),
       runMs,
       emitBatch: 0,
       input: run.literal === 1 || typeof known === 'number' ? '' : texts[at],
