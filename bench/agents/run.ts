@@ -23,14 +23,13 @@ const PER_PROCESS = 2500;
 const AGENTS_A_WATCHER = 10;
 /** Watchers that share a connection. */
 const WATCHERS_A_CLIENT = 100;
-/** Time after the last has connected before it is measured. */
-const SETTLE_MS = 5000;
-const MEASURE_MS = 20_000;
+/** A round, to a second of --warm-up: the time after the last has connected. */
+const MEASURED_PER_S_MS = 4000;
 
 export async function agents(argv: readonly string[]): Promise<number> {
-  const options = readOptions('agents', argv, { jobs: '10000', rounds: '3', 'warm-up': '1' });
+  const options = readOptions('agents', argv, { jobs: '10000', rounds: '3', 'warm-up': '5' });
   if (options === undefined) return 2;
-  const { jobs: count, rounds, json } = options;
+  const { jobs: count, rounds, warmUp, json } = options;
   const found = await withFolder(async (folder, cleanup) => {
     await mkdir(join(folder, 'coordinator'));
     const redis = await startBenchRedis(join(folder, 'redis'));
@@ -69,13 +68,13 @@ export async function agents(argv: readonly string[]): Promise<number> {
     const watchers = Math.floor(count / AGENTS_A_WATCHER);
     const stopWatching = await watch(address, watchers);
     cleanup.add(stopWatching);
-    await sleep(SETTLE_MS);
+    await sleep(warmUp * 1000);
     await coordinator.ask('loopDelay');
     const shares: number[] = [];
     const delays: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const [cpu, at] = [processCpu(coordinator.pid).totalMs, performance.now()];
-      await sleep(MEASURE_MS);
+      await sleep(warmUp * MEASURED_PER_S_MS);
       shares.push((processCpu(coordinator.pid).totalMs - cpu) / (performance.now() - at));
       delays.push(await coordinator.ask<number>('loopDelay'));
     }

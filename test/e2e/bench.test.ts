@@ -27,6 +27,17 @@ test.each([
   expect(report['dibs']).toBeGreaterThan(0);
 });
 
+test.each([
+  ['memory', 'B', ['--jobs', '200', '--warm-up', '50']],
+  ['depth', 'claims/s', ['--jobs', '2000', '--warm-up', '200']],
+  ['overhead', 'ms', ['--jobs', '400', '--warm-up', '200']],
+  ['agents', 'cores', ['--jobs', '40', '--warm-up', '1']],
+])('%s', async (scenario, unit, argv) => {
+  const report = await bench(scenario, '--rounds', '1', ...argv);
+  expect(report).toMatchObject({ scenario, unit, rounds: 1 });
+  expect(report['ratio']).toBeGreaterThanOrEqual(0);
+});
+
 test('dispatch', async () => {
   const report = await bench('dispatch', '--jobs', '20', '--rounds', '1', '--warm-up', '20');
   expect(report).toMatchObject({ scenario: 'dispatch', unit: 'µs', rounds: 1 });
