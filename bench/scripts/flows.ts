@@ -5,7 +5,9 @@ import { Verdict } from '../../proto/gen/index.ts';
 import type { JobCompletion__Output } from '../../proto/gen/index.ts';
 import type { CompleteItem, Grant } from '../../coordinator/queue/items.ts';
 import type { Cell } from '../../coordinator/queue/keys.ts';
-import { parseJobRef } from '../../coordinator/queue/keys.ts';
+import { jobRef, parseSlice } from '../../coordinator/queue/keys.ts';
+import { tokenAfter } from '../../coordinator/queue/runs.ts';
+import type { HeldJob } from '../../coordinator/agents/held-jobs.ts';
 import type { Reads } from '../../coordinator/queue/reads.ts';
 import type { Store, Submission } from '../../coordinator/queue/store.ts';
 import { Intake } from '../../coordinator/workflow/intake.ts';
@@ -82,26 +84,42 @@ export class Flows {
   completions(reply: readonly unknown[], outputJson: () => string): CompleteItem[] {
     const items: CompleteItem[] = [];
     for (let i = 1; i < reply.length;) {
-      const [, ref, token, , , , , hasHead] = reply[i++] as Grant;
+      const [, text, first, , , , , hasHead] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
-      const { wid, step } = parseJobRef(ref);
-      const plan = this.#plans.find(wid);
-      const job = { ref, token, wid, step, plan, view, inRun: false, progressAt: 0 };
-      const said = {
-        verdict: Verdict.VERDICT_SUCCEEDED,
-        outputJson: outputJson(),
-        runMs: 5,
-        startedAgeMs: -7,
-        outcome: null,
-      };
-      this.#completions.store(
-        job,
-        said as unknown as JobCompletion__Output,
-        () => {},
-        () => {},
-      );
-      items.push(this.#catcher.completion as CompleteItem);
+      const { wid, step, ordinal, count } = parseSlice(text);
+      for (let at = 0; at < count; at++) {
+        const ref = jobRef(wid, step, ordinal + at);
+        const plan = this.#plans.find(wid);
+        const job = {
+          ref,
+          token: tokenAfter(first, at),
+          wid,
+          step,
+          plan,
+          view,
+          inRun: count > 1,
+          progressAt: 0,
+        };
+        items.push(this.#completion(job, outputJson()));
+      }
     }
     return items;
+  }
+
+  #completion(job: HeldJob, outputJson: string): CompleteItem {
+    const said = {
+      verdict: Verdict.VERDICT_SUCCEEDED,
+      outputJson,
+      runMs: 5,
+      startedAgeMs: -7,
+      outcome: null,
+    };
+    this.#completions.store(
+      job,
+      said as unknown as JobCompletion__Output,
+      () => {},
+      () => {},
+    );
+    return this.#catcher.completion as CompleteItem;
   }
 }

@@ -47,7 +47,43 @@ export function linkSource(
   const libraries = uses
     .flatMap((use) => (use === 'cell' ? CELL : [use]))
     .map((use) => patch(readFileSync(join(folder, 'lib', `${use}.lua`), 'utf8')));
-  return [shebang, withConstants(dropUnused([recordsPrelude(), ...libraries].join('\n'), body))].join('\n');
+  const [own = '', ...files] = makeLazy([body, ...libraries]);
+  return [shebang, withConstants(dropUnused([recordsPrelude(), ...files].join('\n'), own))].join('\n');
+}
+
+/**
+ * Functions between `-- lazy: <name>` and `-- end lazy` are made when the first of them is called, all in one function of that name:
+ * to make a function takes 0.6 µs of every call, and most calls meet no run.
+ */
+function makeLazy(files: readonly string[]): string[] {
+  const homes = new Map<string, string>();
+  const wrapped = files.map((file) =>
+    file.replaceAll(/^-- lazy: (\w+)\n([^]*?)^-- end lazy\n/gm, (_, home: string, inside: string) => {
+      const names = [...inside.matchAll(/^local function (\w+)/gm)].map((match) => match[1] as string);
+      for (const name of names) homes.set(name, home);
+      const body = inside.replaceAll(/^(?=.)/gm, '  ');
+      const table = names.map((name) => `${name} = ${name}`).join(', ');
+      return (
+        `local ${home}_made = nil\nlocal function ${home}()\n  if ${home}_made then return ${home}_made end\n` +
+        `${body}  ${home}_made = {${table}}\n  return ${home}_made\nend\n`
+      );
+    }),
+  );
+  const callsFrom = (own: string | undefined, text: string): string =>
+    text.replaceAll(/\b(\w+)\(/g, (call, name: string) => {
+      const home = homes.get(name);
+      return home === undefined || home === own ? call : `${home}().${name}(`;
+    });
+  const aHome = /^local function (\w+)\(\)\n {2}if \1_made[^]*?^end\n/gm;
+  return wrapped.map((file) => {
+    let linked = '';
+    let at = 0;
+    for (const match of file.matchAll(aHome)) {
+      linked += callsFrom(undefined, file.slice(at, match.index)) + callsFrom(match[1], match[0]);
+      at = match.index + match[0].length;
+    }
+    return linked + callsFrom(undefined, file.slice(at));
+  });
 }
 
 /**

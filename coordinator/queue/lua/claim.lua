@@ -18,13 +18,6 @@ local function grant(ask, rec)
   parts[#parts + 1] = {ask, rec, view}
 end
 
--- Jobs of a run, `count` from position `at` on, with consecutive tokens.
-local function grant_slice(ask, run, at, count, token)
-  local w = works[run.wid]
-  local view = w.h[H.stepCount] <= STEPS_PER_CHUNK and step_of(w, run.s)[S.open] == 1
-  parts[#parts + 1] = {ask, false, view, slice_of(run, at, count), token, run, at}
-end
-
 -- A solo record's job travels without a view: there is nothing to decide ahead.
 local function grant_solo(ask, wid, token)
   parts[#parts + 1] = {ask, false, false, wid, token}
@@ -94,6 +87,7 @@ end
 -- ask[6] has the positions of the classes nobody else can run.
 local LOOK_AHEAD = 16
 local shunned = {}
+-- lazy: avoid_lib
 local function shuns(ask, at, j)
   if not names_agent(j[J.agents], ask[1]) then return false end
   local since = j[J.queuedAt]
@@ -133,7 +127,9 @@ local function front(p, a, at)
   end
   return p.i <= p.size and 0 or nil
 end
+-- end lazy
 
+-- lazy: classes_lib
 -- What decides between classes: the band, then the age, which is the number a place begins with (40 bits).
 local function key_of(entry, score)
   local age = type(entry) == 'table' and entry.q[R.place] + entry.q[R.next] or tonumber(sub(entry, 1, 10), 16)
@@ -205,14 +201,9 @@ local function in_row(a, limit, band)
   return p, at, k
 end
 
--- The class to serve an ask from: highest band, then the oldest head.
-local function best(a, limit)
+-- The class to serve an ask that knows several.
+local function best_of_many(a, limit)
   local classes = asks[a][3]
-  if #classes == 1 then
-    local k, _, p = front_of_class(a, limit, 1)
-    if k then return p, 1, k end
-    return nil
-  end
   local heap = heap_of(a, limit)
   local keys, spots = heap[1], heap[2]
   while #keys > 0 do
@@ -233,6 +224,21 @@ local function best(a, limit)
     end
   end
   return nil
+end
+-- end lazy
+
+-- The class to serve an ask from: highest band, then the oldest head.
+local function best(a, limit)
+  local classes = asks[a][3]
+  if #classes == 1 then
+    if limit[asks[a][4][1]] <= 0 then return nil end
+    local p = head_of(classes[1])
+    local k = p.i <= p.size and 0 or nil
+    if p.passed then k = front(p, a, 1) end
+    if k then return p, 1, k end
+    return nil
+  end
+  return best_of_many(a, limit)
 end
 
 -- Reads the records of the entry just met and of those behind it that this call may still take.
@@ -270,7 +276,8 @@ for a = 1, #asks do
 end
 
 -- The run at the front of a class, ready to give jobs; nil when its entry goes another way: then it has been taken off.
-local claimed_runs = {}
+local claimed_runs, done = {}, {}
+-- lazy: claim_run_lib
 local function open_run(p, class)
   local member = p.list[p.i]
   if type(member) == 'table' then return member end
@@ -314,7 +321,6 @@ end
 
 -- Gives jobs of the run at the front to asks from `a` on, one each and so in turn, for as many turns as nothing else could come
 -- between; or one to `a`. Then the run's entry goes to where its next job stands.
-local done = {}
 local function deal(p, run, a, at)
   local q = run.q
   local turns, takers = 1, 1
@@ -360,6 +366,13 @@ local function deal(p, run, a, at)
   end
 end
 
+-- Jobs of a run, `count` from position `at` on, with consecutive tokens.
+local function grant_slice(ask, run, at, count, token)
+  local w = works[run.wid]
+  local view = w.h[H.stepCount] <= STEPS_PER_CHUNK and step_of(w, run.s)[S.open] == 1
+  parts[#parts + 1] = {ask, false, view, slice_of(run, at, count), token, run, at}
+end
+
 -- What was dealt from a run becomes slices: each ask gets its number of jobs, one after the other.
 local function hold_slices(run)
   local q, w, i = run.q, works[run.wid], 1
@@ -381,6 +394,8 @@ local function hold_slices(run)
   end
 end
 
+-- end lazy
+
 while open > 0 do
   first_open, round_dealt = nil, false
   for a = 1, #asks do
@@ -398,7 +413,8 @@ while open > 0 do
         else
           local group, class = ask[4][at], ask[3][at]
           local member, score, run
-          local runs_ahead = k == 0 and (type(p.list[p.i]) == 'table' or is_run_member(p.list[p.i]))
+          local ahead = k == 0 and p.list[p.i]
+          local runs_ahead = ahead and (type(ahead) == 'table' or #ahead ~= 37 and is_run_member(ahead))
           if runs_ahead then
             run = open_run(p, class)
             if run then deal(p, run, a, at) end
@@ -465,7 +481,7 @@ end
 
 for i = 1, #claimed_runs do hold_slices(claimed_runs[i]) end
 if fence_used > 0 then call('HSET', KEYS[1], 'fence', string.format('%.0f', fence + fence_used)) end
-settle_runs()
+if #dirty_runs > 0 then settle_runs() end
 local emptied = {}
 for class, p in pairs(pools) do
   if #p.taken > 0 then bulk('ZREM', P .. 'q:' .. class, p.taken) end

@@ -79,6 +79,7 @@ local function complete(i, it)
   end
 end
 
+-- lazy: slice_lib
 -- Successes of jobs of one run whose end decides nothing: those of a row and one claim are written as one.
 local function complete_slice(at, slice)
   -- slice = {wid, step, ordinals, tokens' numbers, their random half, outputs, start ages ms, run ms}
@@ -114,6 +115,8 @@ local function complete_slice(at, slice)
     end
   end
 end
+
+-- end lazy
 
 prefetch_items(A[3])
 for i = 1, #A[3] do complete(i, A[3][i]) end

@@ -51,6 +51,7 @@ local function new_job(w, spec)
   if spec[10] > 0 then zadd(TIMERS, now + spec[9] + spec[10], 'queued|' .. rec.ref) end
 end
 
+-- lazy: new_runs_lib
 -- One run per block of ordinals; where a block has one already, jobs with records of their own.
 local function new_runs(w, spec)
   local s, slot, class, inputs = spec[1], spec[2], spec[3], spec[6]
@@ -78,6 +79,8 @@ local function new_runs(w, spec)
     left, at = left - count, at + count
   end
 end
+
+-- end lazy
 
 local function cancel_job(rec, reason, unclaimed_state)
   local j = rec.j

@@ -51,6 +51,7 @@ local function mark_started(rec, at)
   move(rec)
 end
 
+-- lazy: end_in_run_lib
 -- Starts and successes of `count` jobs of a run, held by one claim, from ordinal n on: one chunk. Outputs, ages of their starts and
 -- run times stand in slice[6] to slice[8] from position `i` on.
 local function end_in_run(run, w, step, hold, n, count, slice, i)
@@ -81,6 +82,8 @@ local function end_in_run(run, w, step, hold, n, count, slice, i)
   step[S.open] = step[S.open] - count
   step[S.ok] = step[S.ok] + count
 end
+
+-- end lazy
 
 local function names_agent(list, agent)
   return string.find(',' .. list .. ',', ',' .. agent .. ',', 1, true) ~= nil

@@ -101,6 +101,7 @@ local function enqueue_solo(wid, q)
   put_in_queue(class, q[Q.score], member_of_solo(wid, q[Q.place]))
 end
 
+-- lazy: run_queue_lib
 -- First entry of a run; its jobs come one after the other.
 local function enqueue_run(run, tenant, weight)
   local q = run.q
@@ -148,8 +149,10 @@ local function settle_runs()
   end
 end
 
+-- end lazy
+
 local function flush_queue(origin, claiming)
-  settle_runs()
+  if #dirty_runs > 0 then settle_runs() end
   if seq_dirty then call('HSET', KEYS[1], 'seq', string.format('%.0f', seq_next)) end
   for class, fields in pairs(fair_dirty) do
     local list = {}

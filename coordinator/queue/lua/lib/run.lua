@@ -8,9 +8,10 @@
 --
 -- A run here: {wid, s, key = its bucket, field, q = record, holds = unpacked, entry, waited, stood = its
 -- member, the jobs that waited and where it stood as stored}
-local function run_field(wid, s, n, kind) return wid .. '-' .. s .. kind .. floor(n / RUN_JOBS) end
-
 local function is_run_member(member) return string.find(member, '+', 30, true) ~= nil end
+
+-- lazy: run_lib
+local function run_field(wid, s, n, kind) return wid .. '-' .. s .. kind .. floor(n / RUN_JOBS) end
 
 -- First job and number of jobs of what stands in a queue or among the offers.
 local function split_slice(slice)
@@ -189,14 +190,6 @@ local function leave_run(rec)
   end
 end
 
-local function move(rec)
-  if not rec.dirty then
-    rec.dirty = true
-    moved[#moved + 1] = rec
-    if rec.run and not rec.left then leave_run(rec) end
-  end
-end
-
 -- The next job that waits is the first of those left.
 local function skip_gone(q)
   while q[R.gone] ~= '' do
@@ -244,5 +237,14 @@ local function put_run(run, writes, gone)
   if run.new_inputs then
     writes[size + 3] = run_field(run.wid, run.s, q[R.from], 'i')
     writes[size + 4] = run.new_inputs
+  end
+end
+-- end lazy
+
+local function move(rec)
+  if not rec.dirty then
+    rec.dirty = true
+    moved[#moved + 1] = rec
+    if rec.run and not rec.left then leave_run(rec) end
   end
 end
