@@ -341,6 +341,7 @@ export class Claimer {
       const [index, text, token, attempt, cost, input, slot, hasHead] = reply[i++] as Grant;
       const view = hasHead ? readHead(reply[i++] as Buffer) : undefined;
       const { wid, step, ordinal, count } = parseSlice(text);
+      const inRun = text.includes('+');
       const plan = plans.get(wid);
       const run = input === false ? inputs.get(runField(wid, step, ordinal, 'i')) : undefined;
       // It is gone: so will be its offer.
@@ -355,7 +356,7 @@ export class Claimer {
       for (let at = 0; at < count; at++) {
         claimant.credit.offered(type, claimedAt);
         this.#give(claimant, {
-          ref: count === 1 && !text.includes('+') ? text : jobRef(wid, step, ordinal + at),
+          ref: inRun ? jobRef(wid, step, ordinal + at) : text,
           wid,
           step,
           ordinal: ordinal + at,
@@ -366,7 +367,7 @@ export class Claimer {
           slot: slot + at,
           view,
           plan,
-          inRun: text.includes('+'),
+          inRun,
           claimId,
         });
       }

@@ -107,7 +107,7 @@ export const keys = {
   /** Hash: counters and facts about the cell itself. */
   meta: (cell: Cell) => `${cell.prefix}m`,
   /** Hash of packed records: head `<wid>`, claim of a solo record `<wid>h`, plan `<wid>p`, step chunk `<wid>s<k>`,
-   * job `<wid>-<step>-<n>`, run of the jobs of a block `<wid>-<step>r<block>` their inputs `<wid>-<step>i<block>`,
+   * job `<wid>-<step>-<n>`, run of the jobs of a block `<wid>-<step>r<block>`, their inputs `<wid>-<step>i<block>`,
    * outputs of some of them `<wid>-<step>d<n of the first>`. */
   bucket: (cell: Cell, wid: string) => `${cell.prefix}w:${wid.slice(2, 2 + BUCKET_DIGITS)}`,
   /** List: event entries of a workflow that outgrew its head. */

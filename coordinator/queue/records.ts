@@ -152,7 +152,7 @@ export const RUN_FIELDS = [
   ['open', 'B'], // jobs that are in it: they wait, or are held
   ['stands', 'B'], // its entry: 0 nowhere, 1 in the queue, 2 parked with its workflow
   ['band', 'B'],
-  ['literal', 'B'], // 1: the plan tells the input of each
+  ['planned', 'B'], // 1: the plan tells the input of each
   ['slot', 'I4'], // of the first job
   ['queuedAt', 'I6'], // ms
   ['place', 'I6'], // sequence number of the first job
@@ -409,7 +409,7 @@ export function readRunRecord(bytes: Buffer): RunRecord {
     open: from.u8(),
     stands: from.u8(),
     band: from.u8(),
-    literal: from.u8(),
+    planned: from.u8(),
     slot: from.u32(),
     queuedAt: from.u48(),
     place: from.u48(),

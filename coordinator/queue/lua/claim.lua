@@ -530,7 +530,7 @@ for i = 1, #parts do
   -- \152: an array of eight.
   if run then
     local q = run.q
-    out[#out + 1] = '\152' .. pack(g[1], g[4], g[5], 1, q[R.cost], q[R.literal] == 1 and '' or false, q[R.slot] + g[7], g[3])
+    out[#out + 1] = '\152' .. pack(g[1], g[4], g[5], 1, q[R.cost], q[R.planned] == 1 and '' or false, q[R.slot] + g[7], g[3])
     if g[3] then
       local head = head_bytes(works[run.wid])
       out[#out + 1] = bin_header(head)
@@ -541,7 +541,7 @@ for i = 1, #parts do
   else
     local rec = g[2]
     local j = rec.j
-    local apart = rec.run and not rec.left and rec.run.q[R.literal] == 0
+    local apart = rec.run and not rec.left and rec.run.q[R.planned] == 0
     out[#out + 1] = '\152' .. pack(g[1], rec.ref, j[J.token], j[J.attempt], j[J.cost], not apart and j[J.input], j[J.slot], g[3])
     if g[3] then
       local head = head_bytes(rec.w)

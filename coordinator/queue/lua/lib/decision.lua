@@ -55,20 +55,20 @@ end
 -- One run per block of ordinals; where a block has one already, jobs with records of their own.
 local function new_runs(w, spec)
   local s, slot, class, inputs = spec[1], spec[2], spec[3], spec[6]
-  local literal = type(inputs) == 'number'
-  local left, at = literal and inputs or #inputs, 1
+  local planned = type(inputs) == 'number'
+  local left, at = planned and inputs or #inputs, 1
   local step = step_of(w, s)
   while left > 0 do
     local n = step[S.nextJob]
     local count = math.min(left, RUN_JOBS - n % RUN_JOBS)
     local field = run_field(w.wid, s, n, 'r')
     if n % RUN_JOBS > 0 and load_run(w.wid, s, n) then
-      for i = at, at + count - 1 do new_job(w, {s, slot + i - 1, class, spec[4], spec[5], literal and '' or inputs[i], 1, -1, 0, 0}) end
+      for i = at, at + count - 1 do new_job(w, {s, slot + i - 1, class, spec[4], spec[5], planned and '' or inputs[i], 1, -1, 0, 0}) end
     else
       -- In the order of RUN_FIELDS in records.ts.
-      local q = {n, count, 0, count, 1, spec[4], literal and 1 or 0, slot + at - 1, now, 0, 0, 0, 0, spec[5], class, '', '', '', ''}
+      local q = {n, count, 0, count, 1, spec[4], planned and 1 or 0, slot + at - 1, now, 0, 0, 0, 0, spec[5], class, '', '', '', ''}
       local run = {wid = w.wid, s = s, key = w.key, field = field, q = q, holds = false, dirty = false, entry = '', waited = 0, stood = 1}
-      if not literal then run.new_inputs = pack({unpack(inputs, at, at + count - 1)}) end
+      if not planned then run.new_inputs = pack({unpack(inputs, at, at + count - 1)}) end
       runs[field] = run
       touch_run(run)
       enqueue_run(run, w.h[H.tenant], w.h[H.weight])

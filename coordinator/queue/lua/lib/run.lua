@@ -10,6 +10,8 @@
 -- member, the jobs that waited and where it stood as stored}
 local function is_run_member(member) return string.find(member, '+', 30, true) ~= nil end
 
+local function token_text(fence, random) return string.format('%x', fence) .. '.' .. random end
+
 -- lazy: run_lib
 local function run_field(wid, s, n, kind) return wid .. '-' .. s .. kind .. floor(n / RUN_JOBS) end
 
@@ -99,8 +101,6 @@ end
 local function touch_run(run)
   if not run.dirty then run.dirty = true dirty_runs[#dirty_runs + 1] = run end
 end
-
-local function token_text(fence, random) return string.format('%x', fence) .. '.' .. random end
 
 -- Positions of jobs that are in the run no longer: true, or the first position of the chunk they ended in.
 local function gone_from(run)
@@ -204,7 +204,7 @@ end
 -- The input of a job that was in a run, which stands beside the run's record.
 local function own_input(rec)
   local run, j = rec.run, rec.j
-  if not run or run.q[R.literal] == 1 or j[J.input] ~= '' then return end
+  if not run or run.q[R.planned] == 1 or j[J.input] ~= '' then return end
   if not run.inputs then
     run.inputs = cmsgpack.unpack(call('HGET', run.key, run_field(run.wid, run.s, run.q[R.from], 'i')))
   end
@@ -215,7 +215,7 @@ end
 local function put_run(run, writes, gone)
   local q = run.q
   if q[R.open] == 0 then
-    if q[R.literal] == 0 then gone[#gone + 1] = run_field(run.wid, run.s, q[R.from], 'i') end
+    if q[R.planned] == 0 then gone[#gone + 1] = run_field(run.wid, run.s, q[R.from], 'i') end
     if q[R.chunks] == '' then gone[#gone + 1] = run.field return end
   end
   if run.holds then

@@ -169,7 +169,7 @@ function runOf(records: ReadonlyMap<string, string>, field: string, bytes: Buffe
       score: Math.min(run.score + at * run.spacing, (3 - run.band) * BAND_SHIFT - 1),
       runMs,
       emitBatch: 0,
-      input: run.literal === 1 || typeof known === 'number' ? '' : texts[at],
+      input: run.planned === 1 || typeof known === 'number' ? '' : texts[at],
       agents: '',
       history: [],
       claimed: claimedAt > 0,
@@ -177,7 +177,7 @@ function runOf(records: ReadonlyMap<string, string>, field: string, bytes: Buffe
     };
   }
   expect(open, 'jobs that are in the run').toBe(run.open);
-  expect(inputs === undefined, 'inputs for those that need them').toBe(run.literal === 1 || open === 0);
+  expect(inputs === undefined, 'inputs for those that need them').toBe(run.planned === 1 || open === 0);
   return jobs;
 }
 
