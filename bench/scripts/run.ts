@@ -12,6 +12,7 @@ import type {
 } from '../../coordinator/queue/items.ts';
 import { makeCell } from '../../coordinator/queue/keys.ts';
 import { Reads } from '../../coordinator/queue/reads.ts';
+import { bySlice } from '../../coordinator/queue/runs.ts';
 import { ScriptRunner } from '../../coordinator/queue/scripts.ts';
 import { shareChanges } from '../../coordinator/queue/share.ts';
 import { cellTag } from '../../coordinator/queue/slots.ts';
@@ -184,8 +185,9 @@ async function lifetime(batch: number): Promise<Row> {
 
 function completing(items: readonly CompleteItem[], batch: number) {
   return chunks(items, batch).map((group) => () => {
-    const shared = shareChanges(group, 11);
-    return scripts.call('complete', cell, [tag(), ORIGIN, shared.items, shared.changes]);
+    const { single, slices } = bySlice(group);
+    const shared = shareChanges(single, 11);
+    return scripts.call('complete', cell, [tag(), ORIGIN, shared.items, shared.changes, slices]);
   });
 }
 
