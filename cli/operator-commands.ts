@@ -74,7 +74,15 @@ function queueColumns(painter: Paint): Column<QueueView>[] {
 }
 
 function agentColumns(now: number, painter: Paint): Column<AgentView>[] {
-  const styles = { connected: 'green', draining: 'yellow', lost: 'red', unknown: 'dim' } as const;
+  const styles = {
+    connected: 'green',
+    draining: 'yellow',
+    paused: 'yellow',
+    canary: 'yellow',
+    quarantined: 'red',
+    lost: 'red',
+    unknown: 'dim',
+  } as const;
   return [
     { title: 'ID', value: ({ id }) => id },
     { title: 'NAME', value: ({ name }) => safe(name) },

@@ -18,7 +18,7 @@ export interface OperatorServiceParts {
   readonly stats: QueueStats;
 }
 
-export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts): OperatorHandlers {
+export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts): Partial<OperatorHandlers> {
   return {
     listQueues: unary(frame, async (request) => {
       const profiles = (await fleet.connected()).map(({ profile }) => profile);

@@ -17,7 +17,7 @@ import type { WorkflowServiceParts } from './workflow-parts.ts';
 /** Longest wait of GetWorkflow, milliseconds. */
 const MAX_WAIT_MS = 60_000;
 
-export function workflowHandlers(parts: WorkflowServiceParts): WorkflowHandlers {
+export function workflowHandlers(parts: WorkflowServiceParts): Partial<WorkflowHandlers> {
   const { frame, intake, reader, listing, shell, store, news } = parts;
   return {
     submitWorkflow: unary(frame, async (request, { tenant }) => {

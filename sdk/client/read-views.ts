@@ -27,7 +27,7 @@ import type {
 const FAIL_MODES = ['fail_fast', 'fail_fast', 'continue', 'best_effort'] as const;
 const PRIORITIES = ['normal', 'low', 'normal', 'high'] as const;
 const PROGRESS_SOURCES = [null, 'estimated', 'reported'] as const;
-const AGENT_STATES = ['unknown', 'connected', 'draining', 'lost'] as const;
+const AGENT_STATES = ['unknown', 'connected', 'draining', 'lost', 'paused', 'quarantined', 'canary'] as const;
 const NO_COUNTS = { total: 0, succeeded: 0, running: 0, pending: 0, failed: 0, skipped: 0 };
 
 export function readWorkflow(wire: WireWorkflow): WorkflowView {

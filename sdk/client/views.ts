@@ -133,7 +133,7 @@ export interface AgentView {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  readonly status: 'connected' | 'draining' | 'lost' | 'unknown';
+  readonly status: 'connected' | 'draining' | 'lost' | 'paused' | 'quarantined' | 'canary' | 'unknown';
   readonly coordinatorId: string;
   readonly connectedAt: Date | null;
   readonly heartbeatAt: Date | null;

@@ -109,7 +109,7 @@ export class FakeWorkflowServer {
     };
   }
 
-  #workflows(): WorkflowHandlers {
+  #workflows(): Partial<WorkflowHandlers> {
     const { store } = this;
     return {
       submitWorkflow: this.#unary('submitWorkflow', (request) => {
@@ -255,7 +255,7 @@ export class FakeWorkflowServer {
   }
 }
 
-const OPERATOR: OperatorHandlers = {
+const OPERATOR: Partial<OperatorHandlers> = {
   listQueues: (_call, callback) =>
     callback(null, {
       queues: [

@@ -8,6 +8,7 @@ import type { AgentServiceClient as _dibs_v1_AgentServiceClient, AgentServiceDef
 import type { ArtifactRef as _dibs_v1_ArtifactRef, ArtifactRef__Output as _dibs_v1_ArtifactRef__Output } from './dibs/v1/ArtifactRef.ts';
 import type { CancelJob as _dibs_v1_CancelJob, CancelJob__Output as _dibs_v1_CancelJob__Output } from './dibs/v1/CancelJob.ts';
 import type { CompletionAck as _dibs_v1_CompletionAck, CompletionAck__Output as _dibs_v1_CompletionAck__Output } from './dibs/v1/CompletionAck.ts';
+import type { Condition as _dibs_v1_Condition, Condition__Output as _dibs_v1_Condition__Output } from './dibs/v1/Condition.ts';
 import type { Control as _dibs_v1_Control, Control__Output as _dibs_v1_Control__Output } from './dibs/v1/Control.ts';
 import type { CoordinatorMessage as _dibs_v1_CoordinatorMessage, CoordinatorMessage__Output as _dibs_v1_CoordinatorMessage__Output } from './dibs/v1/CoordinatorMessage.ts';
 import type { Credits as _dibs_v1_Credits, Credits__Output as _dibs_v1_Credits__Output } from './dibs/v1/Credits.ts';
@@ -22,9 +23,11 @@ import type { Hello as _dibs_v1_Hello, Hello__Output as _dibs_v1_Hello__Output }
 import type { JobChunk as _dibs_v1_JobChunk, JobChunk__Output as _dibs_v1_JobChunk__Output } from './dibs/v1/JobChunk.ts';
 import type { JobCompletion as _dibs_v1_JobCompletion, JobCompletion__Output as _dibs_v1_JobCompletion__Output } from './dibs/v1/JobCompletion.ts';
 import type { JobEmit as _dibs_v1_JobEmit, JobEmit__Output as _dibs_v1_JobEmit__Output } from './dibs/v1/JobEmit.ts';
+import type { JobPreparing as _dibs_v1_JobPreparing, JobPreparing__Output as _dibs_v1_JobPreparing__Output } from './dibs/v1/JobPreparing.ts';
 import type { JobProgress as _dibs_v1_JobProgress, JobProgress__Output as _dibs_v1_JobProgress__Output } from './dibs/v1/JobProgress.ts';
 import type { JobRelease as _dibs_v1_JobRelease, JobRelease__Output as _dibs_v1_JobRelease__Output } from './dibs/v1/JobRelease.ts';
 import type { JobUpdate as _dibs_v1_JobUpdate, JobUpdate__Output as _dibs_v1_JobUpdate__Output } from './dibs/v1/JobUpdate.ts';
+import type { ModelFile as _dibs_v1_ModelFile, ModelFile__Output as _dibs_v1_ModelFile__Output } from './dibs/v1/ModelFile.ts';
 import type { Offer as _dibs_v1_Offer, Offer__Output as _dibs_v1_Offer__Output } from './dibs/v1/Offer.ts';
 import type { Outcome as _dibs_v1_Outcome, Outcome__Output as _dibs_v1_Outcome__Output } from './dibs/v1/Outcome.ts';
 import type { PreloadHint as _dibs_v1_PreloadHint, PreloadHint__Output as _dibs_v1_PreloadHint__Output } from './dibs/v1/PreloadHint.ts';
@@ -46,6 +49,7 @@ export interface ProtoGrpcType {
       ArtifactRef: MessageTypeDefinition<_dibs_v1_ArtifactRef, _dibs_v1_ArtifactRef__Output>
       CancelJob: MessageTypeDefinition<_dibs_v1_CancelJob, _dibs_v1_CancelJob__Output>
       CompletionAck: MessageTypeDefinition<_dibs_v1_CompletionAck, _dibs_v1_CompletionAck__Output>
+      Condition: MessageTypeDefinition<_dibs_v1_Condition, _dibs_v1_Condition__Output>
       Control: MessageTypeDefinition<_dibs_v1_Control, _dibs_v1_Control__Output>
       CoordinatorMessage: MessageTypeDefinition<_dibs_v1_CoordinatorMessage, _dibs_v1_CoordinatorMessage__Output>
       Credits: MessageTypeDefinition<_dibs_v1_Credits, _dibs_v1_Credits__Output>
@@ -60,9 +64,11 @@ export interface ProtoGrpcType {
       JobChunk: MessageTypeDefinition<_dibs_v1_JobChunk, _dibs_v1_JobChunk__Output>
       JobCompletion: MessageTypeDefinition<_dibs_v1_JobCompletion, _dibs_v1_JobCompletion__Output>
       JobEmit: MessageTypeDefinition<_dibs_v1_JobEmit, _dibs_v1_JobEmit__Output>
+      JobPreparing: MessageTypeDefinition<_dibs_v1_JobPreparing, _dibs_v1_JobPreparing__Output>
       JobProgress: MessageTypeDefinition<_dibs_v1_JobProgress, _dibs_v1_JobProgress__Output>
       JobRelease: MessageTypeDefinition<_dibs_v1_JobRelease, _dibs_v1_JobRelease__Output>
       JobUpdate: MessageTypeDefinition<_dibs_v1_JobUpdate, _dibs_v1_JobUpdate__Output>
+      ModelFile: MessageTypeDefinition<_dibs_v1_ModelFile, _dibs_v1_ModelFile__Output>
       Offer: MessageTypeDefinition<_dibs_v1_Offer, _dibs_v1_Offer__Output>
       Outcome: MessageTypeDefinition<_dibs_v1_Outcome, _dibs_v1_Outcome__Output>
       PreloadHint: MessageTypeDefinition<_dibs_v1_PreloadHint, _dibs_v1_PreloadHint__Output>

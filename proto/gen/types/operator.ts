@@ -8,37 +8,100 @@ import type { AgentMessage as _dibs_v1_AgentMessage, AgentMessage__Output as _di
 import type { AgentServiceClient as _dibs_v1_AgentServiceClient, AgentServiceDefinition as _dibs_v1_AgentServiceDefinition } from './dibs/v1/AgentService.ts';
 import type { ArtifactRef as _dibs_v1_ArtifactRef, ArtifactRef__Output as _dibs_v1_ArtifactRef__Output } from './dibs/v1/ArtifactRef.ts';
 import type { CancelJob as _dibs_v1_CancelJob, CancelJob__Output as _dibs_v1_CancelJob__Output } from './dibs/v1/CancelJob.ts';
+import type { CancelWorkflowRequest as _dibs_v1_CancelWorkflowRequest, CancelWorkflowRequest__Output as _dibs_v1_CancelWorkflowRequest__Output } from './dibs/v1/CancelWorkflowRequest.ts';
+import type { CancelWorkflowResponse as _dibs_v1_CancelWorkflowResponse, CancelWorkflowResponse__Output as _dibs_v1_CancelWorkflowResponse__Output } from './dibs/v1/CancelWorkflowResponse.ts';
+import type { Claim as _dibs_v1_Claim, Claim__Output as _dibs_v1_Claim__Output } from './dibs/v1/Claim.ts';
 import type { CompletionAck as _dibs_v1_CompletionAck, CompletionAck__Output as _dibs_v1_CompletionAck__Output } from './dibs/v1/CompletionAck.ts';
+import type { Condition as _dibs_v1_Condition, Condition__Output as _dibs_v1_Condition__Output } from './dibs/v1/Condition.ts';
 import type { Control as _dibs_v1_Control, Control__Output as _dibs_v1_Control__Output } from './dibs/v1/Control.ts';
+import type { ControlAgentRequest as _dibs_v1_ControlAgentRequest, ControlAgentRequest__Output as _dibs_v1_ControlAgentRequest__Output } from './dibs/v1/ControlAgentRequest.ts';
+import type { ControlAgentResponse as _dibs_v1_ControlAgentResponse, ControlAgentResponse__Output as _dibs_v1_ControlAgentResponse__Output } from './dibs/v1/ControlAgentResponse.ts';
 import type { CoordinatorMessage as _dibs_v1_CoordinatorMessage, CoordinatorMessage__Output as _dibs_v1_CoordinatorMessage__Output } from './dibs/v1/CoordinatorMessage.ts';
+import type { CostDrift as _dibs_v1_CostDrift, CostDrift__Output as _dibs_v1_CostDrift__Output } from './dibs/v1/CostDrift.ts';
+import type { Counts as _dibs_v1_Counts, Counts__Output as _dibs_v1_Counts__Output } from './dibs/v1/Counts.ts';
 import type { Credits as _dibs_v1_Credits, Credits__Output as _dibs_v1_Credits__Output } from './dibs/v1/Credits.ts';
 import type { Drain as _dibs_v1_Drain, Drain__Output as _dibs_v1_Drain__Output } from './dibs/v1/Drain.ts';
 import type { EmitAck as _dibs_v1_EmitAck, EmitAck__Output as _dibs_v1_EmitAck__Output } from './dibs/v1/EmitAck.ts';
+import type { Event as _dibs_v1_Event, Event__Output as _dibs_v1_Event__Output } from './dibs/v1/Event.ts';
 import type { ExecutorInfo as _dibs_v1_ExecutorInfo, ExecutorInfo__Output as _dibs_v1_ExecutorInfo__Output } from './dibs/v1/ExecutorInfo.ts';
+import type { ExplainAgentRequest as _dibs_v1_ExplainAgentRequest, ExplainAgentRequest__Output as _dibs_v1_ExplainAgentRequest__Output } from './dibs/v1/ExplainAgentRequest.ts';
+import type { ExplainAgentResponse as _dibs_v1_ExplainAgentResponse, ExplainAgentResponse__Output as _dibs_v1_ExplainAgentResponse__Output } from './dibs/v1/ExplainAgentResponse.ts';
+import type { ExplainJobRequest as _dibs_v1_ExplainJobRequest, ExplainJobRequest__Output as _dibs_v1_ExplainJobRequest__Output } from './dibs/v1/ExplainJobRequest.ts';
+import type { ExplainJobResponse as _dibs_v1_ExplainJobResponse, ExplainJobResponse__Output as _dibs_v1_ExplainJobResponse__Output } from './dibs/v1/ExplainJobResponse.ts';
+import type { FleetSummary as _dibs_v1_FleetSummary, FleetSummary__Output as _dibs_v1_FleetSummary__Output } from './dibs/v1/FleetSummary.ts';
+import type { ForEach as _dibs_v1_ForEach, ForEach__Output as _dibs_v1_ForEach__Output } from './dibs/v1/ForEach.ts';
+import type { ForecastQuality as _dibs_v1_ForecastQuality, ForecastQuality__Output as _dibs_v1_ForecastQuality__Output } from './dibs/v1/ForecastQuality.ts';
+import type { GetAgentRequest as _dibs_v1_GetAgentRequest, GetAgentRequest__Output as _dibs_v1_GetAgentRequest__Output } from './dibs/v1/GetAgentRequest.ts';
+import type { GetAgentResponse as _dibs_v1_GetAgentResponse, GetAgentResponse__Output as _dibs_v1_GetAgentResponse__Output } from './dibs/v1/GetAgentResponse.ts';
+import type { GetQueueRequest as _dibs_v1_GetQueueRequest, GetQueueRequest__Output as _dibs_v1_GetQueueRequest__Output } from './dibs/v1/GetQueueRequest.ts';
+import type { GetQueueResponse as _dibs_v1_GetQueueResponse, GetQueueResponse__Output as _dibs_v1_GetQueueResponse__Output } from './dibs/v1/GetQueueResponse.ts';
+import type { GetWorkflowRequest as _dibs_v1_GetWorkflowRequest, GetWorkflowRequest__Output as _dibs_v1_GetWorkflowRequest__Output } from './dibs/v1/GetWorkflowRequest.ts';
+import type { GetWorkflowResponse as _dibs_v1_GetWorkflowResponse, GetWorkflowResponse__Output as _dibs_v1_GetWorkflowResponse__Output } from './dibs/v1/GetWorkflowResponse.ts';
 import type { Gpu as _dibs_v1_Gpu, Gpu__Output as _dibs_v1_Gpu__Output } from './dibs/v1/Gpu.ts';
 import type { Hardware as _dibs_v1_Hardware, Hardware__Output as _dibs_v1_Hardware__Output } from './dibs/v1/Hardware.ts';
+import type { HardwareNeed as _dibs_v1_HardwareNeed, HardwareNeed__Output as _dibs_v1_HardwareNeed__Output } from './dibs/v1/HardwareNeed.ts';
 import type { Heartbeat as _dibs_v1_Heartbeat, Heartbeat__Output as _dibs_v1_Heartbeat__Output } from './dibs/v1/Heartbeat.ts';
 import type { HeldJob as _dibs_v1_HeldJob, HeldJob__Output as _dibs_v1_HeldJob__Output } from './dibs/v1/HeldJob.ts';
 import type { Hello as _dibs_v1_Hello, Hello__Output as _dibs_v1_Hello__Output } from './dibs/v1/Hello.ts';
+import type { Job as _dibs_v1_Job, Job__Output as _dibs_v1_Job__Output } from './dibs/v1/Job.ts';
 import type { JobChunk as _dibs_v1_JobChunk, JobChunk__Output as _dibs_v1_JobChunk__Output } from './dibs/v1/JobChunk.ts';
 import type { JobCompletion as _dibs_v1_JobCompletion, JobCompletion__Output as _dibs_v1_JobCompletion__Output } from './dibs/v1/JobCompletion.ts';
 import type { JobEmit as _dibs_v1_JobEmit, JobEmit__Output as _dibs_v1_JobEmit__Output } from './dibs/v1/JobEmit.ts';
+import type { JobForecast as _dibs_v1_JobForecast, JobForecast__Output as _dibs_v1_JobForecast__Output } from './dibs/v1/JobForecast.ts';
+import type { JobPreparing as _dibs_v1_JobPreparing, JobPreparing__Output as _dibs_v1_JobPreparing__Output } from './dibs/v1/JobPreparing.ts';
 import type { JobProgress as _dibs_v1_JobProgress, JobProgress__Output as _dibs_v1_JobProgress__Output } from './dibs/v1/JobProgress.ts';
 import type { JobRelease as _dibs_v1_JobRelease, JobRelease__Output as _dibs_v1_JobRelease__Output } from './dibs/v1/JobRelease.ts';
+import type { JobStanding as _dibs_v1_JobStanding, JobStanding__Output as _dibs_v1_JobStanding__Output } from './dibs/v1/JobStanding.ts';
 import type { JobUpdate as _dibs_v1_JobUpdate, JobUpdate__Output as _dibs_v1_JobUpdate__Output } from './dibs/v1/JobUpdate.ts';
+import type { LabelNeed as _dibs_v1_LabelNeed, LabelNeed__Output as _dibs_v1_LabelNeed__Output } from './dibs/v1/LabelNeed.ts';
 import type { ListAgentsRequest as _dibs_v1_ListAgentsRequest, ListAgentsRequest__Output as _dibs_v1_ListAgentsRequest__Output } from './dibs/v1/ListAgentsRequest.ts';
 import type { ListAgentsResponse as _dibs_v1_ListAgentsResponse, ListAgentsResponse__Output as _dibs_v1_ListAgentsResponse__Output } from './dibs/v1/ListAgentsResponse.ts';
 import type { ListQueuesRequest as _dibs_v1_ListQueuesRequest, ListQueuesRequest__Output as _dibs_v1_ListQueuesRequest__Output } from './dibs/v1/ListQueuesRequest.ts';
 import type { ListQueuesResponse as _dibs_v1_ListQueuesResponse, ListQueuesResponse__Output as _dibs_v1_ListQueuesResponse__Output } from './dibs/v1/ListQueuesResponse.ts';
+import type { ListWorkflowsRequest as _dibs_v1_ListWorkflowsRequest, ListWorkflowsRequest__Output as _dibs_v1_ListWorkflowsRequest__Output } from './dibs/v1/ListWorkflowsRequest.ts';
+import type { ListWorkflowsResponse as _dibs_v1_ListWorkflowsResponse, ListWorkflowsResponse__Output as _dibs_v1_ListWorkflowsResponse__Output } from './dibs/v1/ListWorkflowsResponse.ts';
+import type { MissedBy as _dibs_v1_MissedBy, MissedBy__Output as _dibs_v1_MissedBy__Output } from './dibs/v1/MissedBy.ts';
+import type { ModelFile as _dibs_v1_ModelFile, ModelFile__Output as _dibs_v1_ModelFile__Output } from './dibs/v1/ModelFile.ts';
+import type { NearestMiss as _dibs_v1_NearestMiss, NearestMiss__Output as _dibs_v1_NearestMiss__Output } from './dibs/v1/NearestMiss.ts';
 import type { Offer as _dibs_v1_Offer, Offer__Output as _dibs_v1_Offer__Output } from './dibs/v1/Offer.ts';
 import type { OperatorServiceClient as _dibs_v1_OperatorServiceClient, OperatorServiceDefinition as _dibs_v1_OperatorServiceDefinition } from './dibs/v1/OperatorService.ts';
 import type { Outcome as _dibs_v1_Outcome, Outcome__Output as _dibs_v1_Outcome__Output } from './dibs/v1/Outcome.ts';
+import type { Pause as _dibs_v1_Pause, Pause__Output as _dibs_v1_Pause__Output } from './dibs/v1/Pause.ts';
+import type { PauseQueueRequest as _dibs_v1_PauseQueueRequest, PauseQueueRequest__Output as _dibs_v1_PauseQueueRequest__Output } from './dibs/v1/PauseQueueRequest.ts';
+import type { PauseQueueResponse as _dibs_v1_PauseQueueResponse, PauseQueueResponse__Output as _dibs_v1_PauseQueueResponse__Output } from './dibs/v1/PauseQueueResponse.ts';
 import type { PreloadHint as _dibs_v1_PreloadHint, PreloadHint__Output as _dibs_v1_PreloadHint__Output } from './dibs/v1/PreloadHint.ts';
 import type { ProcessUsage as _dibs_v1_ProcessUsage, ProcessUsage__Output as _dibs_v1_ProcessUsage__Output } from './dibs/v1/ProcessUsage.ts';
+import type { Quarantine as _dibs_v1_Quarantine, Quarantine__Output as _dibs_v1_Quarantine__Output } from './dibs/v1/Quarantine.ts';
 import type { Queue as _dibs_v1_Queue, Queue__Output as _dibs_v1_Queue__Output } from './dibs/v1/Queue.ts';
+import type { RequeueJobRequest as _dibs_v1_RequeueJobRequest, RequeueJobRequest__Output as _dibs_v1_RequeueJobRequest__Output } from './dibs/v1/RequeueJobRequest.ts';
+import type { RequeueJobResponse as _dibs_v1_RequeueJobResponse, RequeueJobResponse__Output as _dibs_v1_RequeueJobResponse__Output } from './dibs/v1/RequeueJobResponse.ts';
+import type { Requirement as _dibs_v1_Requirement, Requirement__Output as _dibs_v1_Requirement__Output } from './dibs/v1/Requirement.ts';
+import type { ResumeQueueRequest as _dibs_v1_ResumeQueueRequest, ResumeQueueRequest__Output as _dibs_v1_ResumeQueueRequest__Output } from './dibs/v1/ResumeQueueRequest.ts';
+import type { ResumeQueueResponse as _dibs_v1_ResumeQueueResponse, ResumeQueueResponse__Output as _dibs_v1_ResumeQueueResponse__Output } from './dibs/v1/ResumeQueueResponse.ts';
+import type { SkippedJobs as _dibs_v1_SkippedJobs, SkippedJobs__Output as _dibs_v1_SkippedJobs__Output } from './dibs/v1/SkippedJobs.ts';
+import type { Step as _dibs_v1_Step, Step__Output as _dibs_v1_Step__Output } from './dibs/v1/Step.ts';
+import type { StepSpec as _dibs_v1_StepSpec, StepSpec__Output as _dibs_v1_StepSpec__Output } from './dibs/v1/StepSpec.ts';
+import type { SubmitAck as _dibs_v1_SubmitAck, SubmitAck__Output as _dibs_v1_SubmitAck__Output } from './dibs/v1/SubmitAck.ts';
+import type { SubmitError as _dibs_v1_SubmitError, SubmitError__Output as _dibs_v1_SubmitError__Output } from './dibs/v1/SubmitError.ts';
+import type { SubmitItem as _dibs_v1_SubmitItem, SubmitItem__Output as _dibs_v1_SubmitItem__Output } from './dibs/v1/SubmitItem.ts';
+import type { SubmitStreamRequest as _dibs_v1_SubmitStreamRequest, SubmitStreamRequest__Output as _dibs_v1_SubmitStreamRequest__Output } from './dibs/v1/SubmitStreamRequest.ts';
+import type { SubmitStreamResponse as _dibs_v1_SubmitStreamResponse, SubmitStreamResponse__Output as _dibs_v1_SubmitStreamResponse__Output } from './dibs/v1/SubmitStreamResponse.ts';
+import type { SubmitWorkflowRequest as _dibs_v1_SubmitWorkflowRequest, SubmitWorkflowRequest__Output as _dibs_v1_SubmitWorkflowRequest__Output } from './dibs/v1/SubmitWorkflowRequest.ts';
+import type { SubmitWorkflowResponse as _dibs_v1_SubmitWorkflowResponse, SubmitWorkflowResponse__Output as _dibs_v1_SubmitWorkflowResponse__Output } from './dibs/v1/SubmitWorkflowResponse.ts';
 import type { Telemetry as _dibs_v1_Telemetry, Telemetry__Output as _dibs_v1_Telemetry__Output } from './dibs/v1/Telemetry.ts';
+import type { TerminalResult as _dibs_v1_TerminalResult, TerminalResult__Output as _dibs_v1_TerminalResult__Output } from './dibs/v1/TerminalResult.ts';
 import type { Throughput as _dibs_v1_Throughput, Throughput__Output as _dibs_v1_Throughput__Output } from './dibs/v1/Throughput.ts';
+import type { Violation as _dibs_v1_Violation, Violation__Output as _dibs_v1_Violation__Output } from './dibs/v1/Violation.ts';
+import type { WatchPositionRequest as _dibs_v1_WatchPositionRequest, WatchPositionRequest__Output as _dibs_v1_WatchPositionRequest__Output } from './dibs/v1/WatchPositionRequest.ts';
+import type { WatchPositionResponse as _dibs_v1_WatchPositionResponse, WatchPositionResponse__Output as _dibs_v1_WatchPositionResponse__Output } from './dibs/v1/WatchPositionResponse.ts';
+import type { WatchQueuesRequest as _dibs_v1_WatchQueuesRequest, WatchQueuesRequest__Output as _dibs_v1_WatchQueuesRequest__Output } from './dibs/v1/WatchQueuesRequest.ts';
+import type { WatchQueuesResponse as _dibs_v1_WatchQueuesResponse, WatchQueuesResponse__Output as _dibs_v1_WatchQueuesResponse__Output } from './dibs/v1/WatchQueuesResponse.ts';
+import type { WatchWorkflowRequest as _dibs_v1_WatchWorkflowRequest, WatchWorkflowRequest__Output as _dibs_v1_WatchWorkflowRequest__Output } from './dibs/v1/WatchWorkflowRequest.ts';
+import type { WatchWorkflowResponse as _dibs_v1_WatchWorkflowResponse, WatchWorkflowResponse__Output as _dibs_v1_WatchWorkflowResponse__Output } from './dibs/v1/WatchWorkflowResponse.ts';
 import type { Welcome as _dibs_v1_Welcome, Welcome__Output as _dibs_v1_Welcome__Output } from './dibs/v1/Welcome.ts';
+import type { Workflow as _dibs_v1_Workflow, Workflow__Output as _dibs_v1_Workflow__Output } from './dibs/v1/Workflow.ts';
+import type { WorkflowServiceClient as _dibs_v1_WorkflowServiceClient, WorkflowServiceDefinition as _dibs_v1_WorkflowServiceDefinition } from './dibs/v1/WorkflowService.ts';
+import type { WorkflowSpec as _dibs_v1_WorkflowSpec, WorkflowSpec__Output as _dibs_v1_WorkflowSpec__Output } from './dibs/v1/WorkflowSpec.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -49,46 +112,112 @@ export interface ProtoGrpcType {
     v1: {
       Advertisement: MessageTypeDefinition<_dibs_v1_Advertisement, _dibs_v1_Advertisement__Output>
       Agent: MessageTypeDefinition<_dibs_v1_Agent, _dibs_v1_Agent__Output>
+      AgentAction: EnumTypeDefinition
       AgentMessage: MessageTypeDefinition<_dibs_v1_AgentMessage, _dibs_v1_AgentMessage__Output>
       AgentService: SubtypeConstructor<typeof grpc.Client, _dibs_v1_AgentServiceClient> & { service: _dibs_v1_AgentServiceDefinition }
       AgentState: EnumTypeDefinition
       ArtifactRef: MessageTypeDefinition<_dibs_v1_ArtifactRef, _dibs_v1_ArtifactRef__Output>
       CancelJob: MessageTypeDefinition<_dibs_v1_CancelJob, _dibs_v1_CancelJob__Output>
+      CancelWorkflowRequest: MessageTypeDefinition<_dibs_v1_CancelWorkflowRequest, _dibs_v1_CancelWorkflowRequest__Output>
+      CancelWorkflowResponse: MessageTypeDefinition<_dibs_v1_CancelWorkflowResponse, _dibs_v1_CancelWorkflowResponse__Output>
+      Claim: MessageTypeDefinition<_dibs_v1_Claim, _dibs_v1_Claim__Output>
       CompletionAck: MessageTypeDefinition<_dibs_v1_CompletionAck, _dibs_v1_CompletionAck__Output>
+      Condition: MessageTypeDefinition<_dibs_v1_Condition, _dibs_v1_Condition__Output>
       Control: MessageTypeDefinition<_dibs_v1_Control, _dibs_v1_Control__Output>
+      ControlAgentRequest: MessageTypeDefinition<_dibs_v1_ControlAgentRequest, _dibs_v1_ControlAgentRequest__Output>
+      ControlAgentResponse: MessageTypeDefinition<_dibs_v1_ControlAgentResponse, _dibs_v1_ControlAgentResponse__Output>
       CoordinatorMessage: MessageTypeDefinition<_dibs_v1_CoordinatorMessage, _dibs_v1_CoordinatorMessage__Output>
+      CostDrift: MessageTypeDefinition<_dibs_v1_CostDrift, _dibs_v1_CostDrift__Output>
+      Counts: MessageTypeDefinition<_dibs_v1_Counts, _dibs_v1_Counts__Output>
       Credits: MessageTypeDefinition<_dibs_v1_Credits, _dibs_v1_Credits__Output>
       Drain: MessageTypeDefinition<_dibs_v1_Drain, _dibs_v1_Drain__Output>
       EmitAck: MessageTypeDefinition<_dibs_v1_EmitAck, _dibs_v1_EmitAck__Output>
+      Event: MessageTypeDefinition<_dibs_v1_Event, _dibs_v1_Event__Output>
       ExecutorInfo: MessageTypeDefinition<_dibs_v1_ExecutorInfo, _dibs_v1_ExecutorInfo__Output>
+      ExplainAgentRequest: MessageTypeDefinition<_dibs_v1_ExplainAgentRequest, _dibs_v1_ExplainAgentRequest__Output>
+      ExplainAgentResponse: MessageTypeDefinition<_dibs_v1_ExplainAgentResponse, _dibs_v1_ExplainAgentResponse__Output>
+      ExplainJobRequest: MessageTypeDefinition<_dibs_v1_ExplainJobRequest, _dibs_v1_ExplainJobRequest__Output>
+      ExplainJobResponse: MessageTypeDefinition<_dibs_v1_ExplainJobResponse, _dibs_v1_ExplainJobResponse__Output>
+      FailMode: EnumTypeDefinition
+      FleetSummary: MessageTypeDefinition<_dibs_v1_FleetSummary, _dibs_v1_FleetSummary__Output>
+      ForEach: MessageTypeDefinition<_dibs_v1_ForEach, _dibs_v1_ForEach__Output>
+      ForecastQuality: MessageTypeDefinition<_dibs_v1_ForecastQuality, _dibs_v1_ForecastQuality__Output>
+      GetAgentRequest: MessageTypeDefinition<_dibs_v1_GetAgentRequest, _dibs_v1_GetAgentRequest__Output>
+      GetAgentResponse: MessageTypeDefinition<_dibs_v1_GetAgentResponse, _dibs_v1_GetAgentResponse__Output>
+      GetQueueRequest: MessageTypeDefinition<_dibs_v1_GetQueueRequest, _dibs_v1_GetQueueRequest__Output>
+      GetQueueResponse: MessageTypeDefinition<_dibs_v1_GetQueueResponse, _dibs_v1_GetQueueResponse__Output>
+      GetWorkflowRequest: MessageTypeDefinition<_dibs_v1_GetWorkflowRequest, _dibs_v1_GetWorkflowRequest__Output>
+      GetWorkflowResponse: MessageTypeDefinition<_dibs_v1_GetWorkflowResponse, _dibs_v1_GetWorkflowResponse__Output>
       Gpu: MessageTypeDefinition<_dibs_v1_Gpu, _dibs_v1_Gpu__Output>
       Hardware: MessageTypeDefinition<_dibs_v1_Hardware, _dibs_v1_Hardware__Output>
+      HardwareNeed: MessageTypeDefinition<_dibs_v1_HardwareNeed, _dibs_v1_HardwareNeed__Output>
       Heartbeat: MessageTypeDefinition<_dibs_v1_Heartbeat, _dibs_v1_Heartbeat__Output>
       HeldJob: MessageTypeDefinition<_dibs_v1_HeldJob, _dibs_v1_HeldJob__Output>
       Hello: MessageTypeDefinition<_dibs_v1_Hello, _dibs_v1_Hello__Output>
+      Job: MessageTypeDefinition<_dibs_v1_Job, _dibs_v1_Job__Output>
       JobChunk: MessageTypeDefinition<_dibs_v1_JobChunk, _dibs_v1_JobChunk__Output>
       JobCompletion: MessageTypeDefinition<_dibs_v1_JobCompletion, _dibs_v1_JobCompletion__Output>
       JobEmit: MessageTypeDefinition<_dibs_v1_JobEmit, _dibs_v1_JobEmit__Output>
+      JobForecast: MessageTypeDefinition<_dibs_v1_JobForecast, _dibs_v1_JobForecast__Output>
+      JobPreparing: MessageTypeDefinition<_dibs_v1_JobPreparing, _dibs_v1_JobPreparing__Output>
       JobProgress: MessageTypeDefinition<_dibs_v1_JobProgress, _dibs_v1_JobProgress__Output>
       JobRelease: MessageTypeDefinition<_dibs_v1_JobRelease, _dibs_v1_JobRelease__Output>
+      JobStanding: MessageTypeDefinition<_dibs_v1_JobStanding, _dibs_v1_JobStanding__Output>
       JobUpdate: MessageTypeDefinition<_dibs_v1_JobUpdate, _dibs_v1_JobUpdate__Output>
+      LabelNeed: MessageTypeDefinition<_dibs_v1_LabelNeed, _dibs_v1_LabelNeed__Output>
+      LabelOperator: EnumTypeDefinition
       ListAgentsRequest: MessageTypeDefinition<_dibs_v1_ListAgentsRequest, _dibs_v1_ListAgentsRequest__Output>
       ListAgentsResponse: MessageTypeDefinition<_dibs_v1_ListAgentsResponse, _dibs_v1_ListAgentsResponse__Output>
       ListQueuesRequest: MessageTypeDefinition<_dibs_v1_ListQueuesRequest, _dibs_v1_ListQueuesRequest__Output>
       ListQueuesResponse: MessageTypeDefinition<_dibs_v1_ListQueuesResponse, _dibs_v1_ListQueuesResponse__Output>
+      ListWorkflowsRequest: MessageTypeDefinition<_dibs_v1_ListWorkflowsRequest, _dibs_v1_ListWorkflowsRequest__Output>
+      ListWorkflowsResponse: MessageTypeDefinition<_dibs_v1_ListWorkflowsResponse, _dibs_v1_ListWorkflowsResponse__Output>
+      MissedBy: MessageTypeDefinition<_dibs_v1_MissedBy, _dibs_v1_MissedBy__Output>
+      ModelFile: MessageTypeDefinition<_dibs_v1_ModelFile, _dibs_v1_ModelFile__Output>
+      NearestMiss: MessageTypeDefinition<_dibs_v1_NearestMiss, _dibs_v1_NearestMiss__Output>
       Offer: MessageTypeDefinition<_dibs_v1_Offer, _dibs_v1_Offer__Output>
       OperatorService: SubtypeConstructor<typeof grpc.Client, _dibs_v1_OperatorServiceClient> & { service: _dibs_v1_OperatorServiceDefinition }
       Outcome: MessageTypeDefinition<_dibs_v1_Outcome, _dibs_v1_Outcome__Output>
+      Pause: MessageTypeDefinition<_dibs_v1_Pause, _dibs_v1_Pause__Output>
+      PauseQueueRequest: MessageTypeDefinition<_dibs_v1_PauseQueueRequest, _dibs_v1_PauseQueueRequest__Output>
+      PauseQueueResponse: MessageTypeDefinition<_dibs_v1_PauseQueueResponse, _dibs_v1_PauseQueueResponse__Output>
       PreloadHint: MessageTypeDefinition<_dibs_v1_PreloadHint, _dibs_v1_PreloadHint__Output>
       Priority: EnumTypeDefinition
       ProcessUsage: MessageTypeDefinition<_dibs_v1_ProcessUsage, _dibs_v1_ProcessUsage__Output>
       ProgressSource: EnumTypeDefinition
+      Quarantine: MessageTypeDefinition<_dibs_v1_Quarantine, _dibs_v1_Quarantine__Output>
       Queue: MessageTypeDefinition<_dibs_v1_Queue, _dibs_v1_Queue__Output>
+      RequeueJobRequest: MessageTypeDefinition<_dibs_v1_RequeueJobRequest, _dibs_v1_RequeueJobRequest__Output>
+      RequeueJobResponse: MessageTypeDefinition<_dibs_v1_RequeueJobResponse, _dibs_v1_RequeueJobResponse__Output>
+      Requirement: MessageTypeDefinition<_dibs_v1_Requirement, _dibs_v1_Requirement__Output>
+      ResumeQueueRequest: MessageTypeDefinition<_dibs_v1_ResumeQueueRequest, _dibs_v1_ResumeQueueRequest__Output>
+      ResumeQueueResponse: MessageTypeDefinition<_dibs_v1_ResumeQueueResponse, _dibs_v1_ResumeQueueResponse__Output>
+      SkippedJobs: MessageTypeDefinition<_dibs_v1_SkippedJobs, _dibs_v1_SkippedJobs__Output>
       State: EnumTypeDefinition
+      Step: MessageTypeDefinition<_dibs_v1_Step, _dibs_v1_Step__Output>
+      StepSpec: MessageTypeDefinition<_dibs_v1_StepSpec, _dibs_v1_StepSpec__Output>
+      SubmitAck: MessageTypeDefinition<_dibs_v1_SubmitAck, _dibs_v1_SubmitAck__Output>
+      SubmitError: MessageTypeDefinition<_dibs_v1_SubmitError, _dibs_v1_SubmitError__Output>
+      SubmitItem: MessageTypeDefinition<_dibs_v1_SubmitItem, _dibs_v1_SubmitItem__Output>
+      SubmitStreamRequest: MessageTypeDefinition<_dibs_v1_SubmitStreamRequest, _dibs_v1_SubmitStreamRequest__Output>
+      SubmitStreamResponse: MessageTypeDefinition<_dibs_v1_SubmitStreamResponse, _dibs_v1_SubmitStreamResponse__Output>
+      SubmitWorkflowRequest: MessageTypeDefinition<_dibs_v1_SubmitWorkflowRequest, _dibs_v1_SubmitWorkflowRequest__Output>
+      SubmitWorkflowResponse: MessageTypeDefinition<_dibs_v1_SubmitWorkflowResponse, _dibs_v1_SubmitWorkflowResponse__Output>
       Telemetry: MessageTypeDefinition<_dibs_v1_Telemetry, _dibs_v1_Telemetry__Output>
+      TerminalResult: MessageTypeDefinition<_dibs_v1_TerminalResult, _dibs_v1_TerminalResult__Output>
       Throughput: MessageTypeDefinition<_dibs_v1_Throughput, _dibs_v1_Throughput__Output>
       Verdict: EnumTypeDefinition
+      Violation: MessageTypeDefinition<_dibs_v1_Violation, _dibs_v1_Violation__Output>
+      WatchPositionRequest: MessageTypeDefinition<_dibs_v1_WatchPositionRequest, _dibs_v1_WatchPositionRequest__Output>
+      WatchPositionResponse: MessageTypeDefinition<_dibs_v1_WatchPositionResponse, _dibs_v1_WatchPositionResponse__Output>
+      WatchQueuesRequest: MessageTypeDefinition<_dibs_v1_WatchQueuesRequest, _dibs_v1_WatchQueuesRequest__Output>
+      WatchQueuesResponse: MessageTypeDefinition<_dibs_v1_WatchQueuesResponse, _dibs_v1_WatchQueuesResponse__Output>
+      WatchWorkflowRequest: MessageTypeDefinition<_dibs_v1_WatchWorkflowRequest, _dibs_v1_WatchWorkflowRequest__Output>
+      WatchWorkflowResponse: MessageTypeDefinition<_dibs_v1_WatchWorkflowResponse, _dibs_v1_WatchWorkflowResponse__Output>
       Welcome: MessageTypeDefinition<_dibs_v1_Welcome, _dibs_v1_Welcome__Output>
+      Workflow: MessageTypeDefinition<_dibs_v1_Workflow, _dibs_v1_Workflow__Output>
+      WorkflowService: SubtypeConstructor<typeof grpc.Client, _dibs_v1_WorkflowServiceClient> & { service: _dibs_v1_WorkflowServiceDefinition }
+      WorkflowSpec: MessageTypeDefinition<_dibs_v1_WorkflowSpec, _dibs_v1_WorkflowSpec__Output>
     }
   }
 }

@@ -13,6 +13,9 @@ import type { GetWorkflowRequest as _dibs_v1_GetWorkflowRequest, GetWorkflowRequ
 import type { GetWorkflowResponse as _dibs_v1_GetWorkflowResponse, GetWorkflowResponse__Output as _dibs_v1_GetWorkflowResponse__Output } from './dibs/v1/GetWorkflowResponse.ts';
 import type { HardwareNeed as _dibs_v1_HardwareNeed, HardwareNeed__Output as _dibs_v1_HardwareNeed__Output } from './dibs/v1/HardwareNeed.ts';
 import type { Job as _dibs_v1_Job, Job__Output as _dibs_v1_Job__Output } from './dibs/v1/Job.ts';
+import type { JobForecast as _dibs_v1_JobForecast, JobForecast__Output as _dibs_v1_JobForecast__Output } from './dibs/v1/JobForecast.ts';
+import type { JobStanding as _dibs_v1_JobStanding, JobStanding__Output as _dibs_v1_JobStanding__Output } from './dibs/v1/JobStanding.ts';
+import type { LabelNeed as _dibs_v1_LabelNeed, LabelNeed__Output as _dibs_v1_LabelNeed__Output } from './dibs/v1/LabelNeed.ts';
 import type { ListWorkflowsRequest as _dibs_v1_ListWorkflowsRequest, ListWorkflowsRequest__Output as _dibs_v1_ListWorkflowsRequest__Output } from './dibs/v1/ListWorkflowsRequest.ts';
 import type { ListWorkflowsResponse as _dibs_v1_ListWorkflowsResponse, ListWorkflowsResponse__Output as _dibs_v1_ListWorkflowsResponse__Output } from './dibs/v1/ListWorkflowsResponse.ts';
 import type { Outcome as _dibs_v1_Outcome, Outcome__Output as _dibs_v1_Outcome__Output } from './dibs/v1/Outcome.ts';
@@ -28,6 +31,8 @@ import type { SubmitWorkflowRequest as _dibs_v1_SubmitWorkflowRequest, SubmitWor
 import type { SubmitWorkflowResponse as _dibs_v1_SubmitWorkflowResponse, SubmitWorkflowResponse__Output as _dibs_v1_SubmitWorkflowResponse__Output } from './dibs/v1/SubmitWorkflowResponse.ts';
 import type { TerminalResult as _dibs_v1_TerminalResult, TerminalResult__Output as _dibs_v1_TerminalResult__Output } from './dibs/v1/TerminalResult.ts';
 import type { Violation as _dibs_v1_Violation, Violation__Output as _dibs_v1_Violation__Output } from './dibs/v1/Violation.ts';
+import type { WatchPositionRequest as _dibs_v1_WatchPositionRequest, WatchPositionRequest__Output as _dibs_v1_WatchPositionRequest__Output } from './dibs/v1/WatchPositionRequest.ts';
+import type { WatchPositionResponse as _dibs_v1_WatchPositionResponse, WatchPositionResponse__Output as _dibs_v1_WatchPositionResponse__Output } from './dibs/v1/WatchPositionResponse.ts';
 import type { WatchWorkflowRequest as _dibs_v1_WatchWorkflowRequest, WatchWorkflowRequest__Output as _dibs_v1_WatchWorkflowRequest__Output } from './dibs/v1/WatchWorkflowRequest.ts';
 import type { WatchWorkflowResponse as _dibs_v1_WatchWorkflowResponse, WatchWorkflowResponse__Output as _dibs_v1_WatchWorkflowResponse__Output } from './dibs/v1/WatchWorkflowResponse.ts';
 import type { Workflow as _dibs_v1_Workflow, Workflow__Output as _dibs_v1_Workflow__Output } from './dibs/v1/Workflow.ts';
@@ -53,6 +58,10 @@ export interface ProtoGrpcType {
       GetWorkflowResponse: MessageTypeDefinition<_dibs_v1_GetWorkflowResponse, _dibs_v1_GetWorkflowResponse__Output>
       HardwareNeed: MessageTypeDefinition<_dibs_v1_HardwareNeed, _dibs_v1_HardwareNeed__Output>
       Job: MessageTypeDefinition<_dibs_v1_Job, _dibs_v1_Job__Output>
+      JobForecast: MessageTypeDefinition<_dibs_v1_JobForecast, _dibs_v1_JobForecast__Output>
+      JobStanding: MessageTypeDefinition<_dibs_v1_JobStanding, _dibs_v1_JobStanding__Output>
+      LabelNeed: MessageTypeDefinition<_dibs_v1_LabelNeed, _dibs_v1_LabelNeed__Output>
+      LabelOperator: EnumTypeDefinition
       ListWorkflowsRequest: MessageTypeDefinition<_dibs_v1_ListWorkflowsRequest, _dibs_v1_ListWorkflowsRequest__Output>
       ListWorkflowsResponse: MessageTypeDefinition<_dibs_v1_ListWorkflowsResponse, _dibs_v1_ListWorkflowsResponse__Output>
       Outcome: MessageTypeDefinition<_dibs_v1_Outcome, _dibs_v1_Outcome__Output>
@@ -71,6 +80,8 @@ export interface ProtoGrpcType {
       SubmitWorkflowResponse: MessageTypeDefinition<_dibs_v1_SubmitWorkflowResponse, _dibs_v1_SubmitWorkflowResponse__Output>
       TerminalResult: MessageTypeDefinition<_dibs_v1_TerminalResult, _dibs_v1_TerminalResult__Output>
       Violation: MessageTypeDefinition<_dibs_v1_Violation, _dibs_v1_Violation__Output>
+      WatchPositionRequest: MessageTypeDefinition<_dibs_v1_WatchPositionRequest, _dibs_v1_WatchPositionRequest__Output>
+      WatchPositionResponse: MessageTypeDefinition<_dibs_v1_WatchPositionResponse, _dibs_v1_WatchPositionResponse__Output>
       WatchWorkflowRequest: MessageTypeDefinition<_dibs_v1_WatchWorkflowRequest, _dibs_v1_WatchWorkflowRequest__Output>
       WatchWorkflowResponse: MessageTypeDefinition<_dibs_v1_WatchWorkflowResponse, _dibs_v1_WatchWorkflowResponse__Output>
       Workflow: MessageTypeDefinition<_dibs_v1_Workflow, _dibs_v1_Workflow__Output>

@@ -5,6 +5,9 @@ import type { AgentState as _dibs_v1_AgentState, AgentState__Output as _dibs_v1_
 import type { Advertisement as _dibs_v1_Advertisement, Advertisement__Output as _dibs_v1_Advertisement__Output } from '../../dibs/v1/Advertisement.ts';
 import type { Throughput as _dibs_v1_Throughput, Throughput__Output as _dibs_v1_Throughput__Output } from '../../dibs/v1/Throughput.ts';
 import type { Telemetry as _dibs_v1_Telemetry, Telemetry__Output as _dibs_v1_Telemetry__Output } from '../../dibs/v1/Telemetry.ts';
+import type { Pause as _dibs_v1_Pause, Pause__Output as _dibs_v1_Pause__Output } from '../../dibs/v1/Pause.ts';
+import type { Quarantine as _dibs_v1_Quarantine, Quarantine__Output as _dibs_v1_Quarantine__Output } from '../../dibs/v1/Quarantine.ts';
+import type { Condition as _dibs_v1_Condition, Condition__Output as _dibs_v1_Condition__Output } from '../../dibs/v1/Condition.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Agent {
@@ -25,6 +28,18 @@ export interface Agent {
   'held'?: (number);
   'throughput'?: (_dibs_v1_Throughput)[];
   'telemetry'?: (_dibs_v1_Telemetry | null);
+  /**
+   * Set while it is paused.
+   */
+  'pause'?: (_dibs_v1_Pause | null);
+  /**
+   * Set while it is quarantined or on trial.
+   */
+  'quarantine'?: (_dibs_v1_Quarantine | null);
+  /**
+   * What it can give right now.
+   */
+  'condition'?: (_dibs_v1_Condition | null);
 }
 
 export interface Agent__Output {
@@ -45,4 +60,16 @@ export interface Agent__Output {
   'held': (number);
   'throughput': (_dibs_v1_Throughput__Output)[];
   'telemetry': (_dibs_v1_Telemetry__Output | null);
+  /**
+   * Set while it is paused.
+   */
+  'pause': (_dibs_v1_Pause__Output | null);
+  /**
+   * Set while it is quarantined or on trial.
+   */
+  'quarantine': (_dibs_v1_Quarantine__Output | null);
+  /**
+   * What it can give right now.
+   */
+  'condition': (_dibs_v1_Condition__Output | null);
 }

@@ -12,6 +12,8 @@ import type { JobEmit as _dibs_v1_JobEmit, JobEmit__Output as _dibs_v1_JobEmit__
 import type { Heartbeat as _dibs_v1_Heartbeat, Heartbeat__Output as _dibs_v1_Heartbeat__Output } from '../../dibs/v1/Heartbeat.ts';
 import type { Drain as _dibs_v1_Drain, Drain__Output as _dibs_v1_Drain__Output } from '../../dibs/v1/Drain.ts';
 import type { Advertisement as _dibs_v1_Advertisement, Advertisement__Output as _dibs_v1_Advertisement__Output } from '../../dibs/v1/Advertisement.ts';
+import type { Condition as _dibs_v1_Condition, Condition__Output as _dibs_v1_Condition__Output } from '../../dibs/v1/Condition.ts';
+import type { JobPreparing as _dibs_v1_JobPreparing, JobPreparing__Output as _dibs_v1_JobPreparing__Output } from '../../dibs/v1/JobPreparing.ts';
 
 /**
  * From agent to coordinator.
@@ -62,6 +64,14 @@ export interface AgentMessage {
    * What it can do has changed: replaces the advertisement of hello.
    */
   'advertisement'?: (_dibs_v1_Advertisement | null);
+  /**
+   * What it can give right now has changed: replaces what it said before.
+   */
+  'condition'?: (_dibs_v1_Condition | null);
+  /**
+   * Jobs whose files are being fetched.
+   */
+  'preparing'?: (_dibs_v1_JobPreparing)[];
 }
 
 /**
@@ -113,4 +123,12 @@ export interface AgentMessage__Output {
    * What it can do has changed: replaces the advertisement of hello.
    */
   'advertisement': (_dibs_v1_Advertisement__Output | null);
+  /**
+   * What it can give right now has changed: replaces what it said before.
+   */
+  'condition': (_dibs_v1_Condition__Output | null);
+  /**
+   * Jobs whose files are being fetched.
+   */
+  'preparing': (_dibs_v1_JobPreparing__Output)[];
 }

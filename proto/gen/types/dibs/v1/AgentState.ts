@@ -9,6 +9,18 @@ export const AgentState = {
    * Not heard of for longer than a heartbeat allows; its jobs run out their leases.
    */
   AGENT_STATE_LOST: 3,
+  /**
+   * Takes nothing until it is resumed.
+   */
+  AGENT_STATE_PAUSED: 4,
+  /**
+   * Failed far more than its peers, or an operator said so: takes nothing.
+   */
+  AGENT_STATE_QUARANTINED: 5,
+  /**
+   * Out of quarantine on trial: one job at a time.
+   */
+  AGENT_STATE_CANARY: 6,
 } as const;
 
 export type AgentState =
@@ -23,5 +35,20 @@ export type AgentState =
    */
   | 'AGENT_STATE_LOST'
   | 3
+  /**
+   * Takes nothing until it is resumed.
+   */
+  | 'AGENT_STATE_PAUSED'
+  | 4
+  /**
+   * Failed far more than its peers, or an operator said so: takes nothing.
+   */
+  | 'AGENT_STATE_QUARANTINED'
+  | 5
+  /**
+   * Out of quarantine on trial: one job at a time.
+   */
+  | 'AGENT_STATE_CANARY'
+  | 6
 
 export type AgentState__Output = typeof AgentState[keyof typeof AgentState]

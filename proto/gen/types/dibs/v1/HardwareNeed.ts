@@ -27,6 +27,15 @@ export interface HardwareNeed {
    * Cost of the job on this alternative; 0 = the step's cost.
    */
   'cost'?: (number | string);
+  /**
+   * The GPUs' model: each of the GPUs counted must be one of these, compared without regard to case ("h100" is part of
+   * "NVIDIA H100 80GB HBM3"); empty = any.
+   */
+  'gpuModels'?: (string)[];
+  /**
+   * Free disk space for models and working files, bytes.
+   */
+  'diskBytes'?: (number | string | Long);
 }
 
 /**
@@ -53,4 +62,13 @@ export interface HardwareNeed__Output {
    * Cost of the job on this alternative; 0 = the step's cost.
    */
   'cost': (number);
+  /**
+   * The GPUs' model: each of the GPUs counted must be one of these, compared without regard to case ("h100" is part of
+   * "NVIDIA H100 80GB HBM3"); empty = any.
+   */
+  'gpuModels': (string)[];
+  /**
+   * Free disk space for models and working files, bytes.
+   */
+  'diskBytes': (number);
 }

@@ -5,6 +5,7 @@ import type { State as _dibs_v1_State, State__Output as _dibs_v1_State__Output }
 import type { Outcome as _dibs_v1_Outcome, Outcome__Output as _dibs_v1_Outcome__Output } from '../../dibs/v1/Outcome.ts';
 import type { ProgressSource as _dibs_v1_ProgressSource, ProgressSource__Output as _dibs_v1_ProgressSource__Output } from '../../dibs/v1/ProgressSource.ts';
 import type { Claim as _dibs_v1_Claim, Claim__Output as _dibs_v1_Claim__Output } from '../../dibs/v1/Claim.ts';
+import type { JobForecast as _dibs_v1_JobForecast, JobForecast__Output as _dibs_v1_JobForecast__Output } from '../../dibs/v1/JobForecast.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -65,6 +66,10 @@ export interface Job {
    * Every hold an agent had on it, oldest first, those on the jobs it replaces included; the newest 17.
    */
   'history'?: (_dibs_v1_Claim)[];
+  /**
+   * Where it stands and when it will start; only while it waits.
+   */
+  'forecast'?: (_dibs_v1_JobForecast | null);
 }
 
 /**
@@ -125,4 +130,8 @@ export interface Job__Output {
    * Every hold an agent had on it, oldest first, those on the jobs it replaces included; the newest 17.
    */
   'history': (_dibs_v1_Claim__Output)[];
+  /**
+   * Where it stands and when it will start; only while it waits.
+   */
+  'forecast': (_dibs_v1_JobForecast__Output | null);
 }

@@ -3,12 +3,107 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { ControlAgentRequest as _dibs_v1_ControlAgentRequest, ControlAgentRequest__Output as _dibs_v1_ControlAgentRequest__Output } from '../../dibs/v1/ControlAgentRequest.ts';
+import type { ControlAgentResponse as _dibs_v1_ControlAgentResponse, ControlAgentResponse__Output as _dibs_v1_ControlAgentResponse__Output } from '../../dibs/v1/ControlAgentResponse.ts';
+import type { ExplainAgentRequest as _dibs_v1_ExplainAgentRequest, ExplainAgentRequest__Output as _dibs_v1_ExplainAgentRequest__Output } from '../../dibs/v1/ExplainAgentRequest.ts';
+import type { ExplainAgentResponse as _dibs_v1_ExplainAgentResponse, ExplainAgentResponse__Output as _dibs_v1_ExplainAgentResponse__Output } from '../../dibs/v1/ExplainAgentResponse.ts';
+import type { ExplainJobRequest as _dibs_v1_ExplainJobRequest, ExplainJobRequest__Output as _dibs_v1_ExplainJobRequest__Output } from '../../dibs/v1/ExplainJobRequest.ts';
+import type { ExplainJobResponse as _dibs_v1_ExplainJobResponse, ExplainJobResponse__Output as _dibs_v1_ExplainJobResponse__Output } from '../../dibs/v1/ExplainJobResponse.ts';
+import type { GetAgentRequest as _dibs_v1_GetAgentRequest, GetAgentRequest__Output as _dibs_v1_GetAgentRequest__Output } from '../../dibs/v1/GetAgentRequest.ts';
+import type { GetAgentResponse as _dibs_v1_GetAgentResponse, GetAgentResponse__Output as _dibs_v1_GetAgentResponse__Output } from '../../dibs/v1/GetAgentResponse.ts';
+import type { GetQueueRequest as _dibs_v1_GetQueueRequest, GetQueueRequest__Output as _dibs_v1_GetQueueRequest__Output } from '../../dibs/v1/GetQueueRequest.ts';
+import type { GetQueueResponse as _dibs_v1_GetQueueResponse, GetQueueResponse__Output as _dibs_v1_GetQueueResponse__Output } from '../../dibs/v1/GetQueueResponse.ts';
 import type { ListAgentsRequest as _dibs_v1_ListAgentsRequest, ListAgentsRequest__Output as _dibs_v1_ListAgentsRequest__Output } from '../../dibs/v1/ListAgentsRequest.ts';
 import type { ListAgentsResponse as _dibs_v1_ListAgentsResponse, ListAgentsResponse__Output as _dibs_v1_ListAgentsResponse__Output } from '../../dibs/v1/ListAgentsResponse.ts';
 import type { ListQueuesRequest as _dibs_v1_ListQueuesRequest, ListQueuesRequest__Output as _dibs_v1_ListQueuesRequest__Output } from '../../dibs/v1/ListQueuesRequest.ts';
 import type { ListQueuesResponse as _dibs_v1_ListQueuesResponse, ListQueuesResponse__Output as _dibs_v1_ListQueuesResponse__Output } from '../../dibs/v1/ListQueuesResponse.ts';
+import type { PauseQueueRequest as _dibs_v1_PauseQueueRequest, PauseQueueRequest__Output as _dibs_v1_PauseQueueRequest__Output } from '../../dibs/v1/PauseQueueRequest.ts';
+import type { PauseQueueResponse as _dibs_v1_PauseQueueResponse, PauseQueueResponse__Output as _dibs_v1_PauseQueueResponse__Output } from '../../dibs/v1/PauseQueueResponse.ts';
+import type { RequeueJobRequest as _dibs_v1_RequeueJobRequest, RequeueJobRequest__Output as _dibs_v1_RequeueJobRequest__Output } from '../../dibs/v1/RequeueJobRequest.ts';
+import type { RequeueJobResponse as _dibs_v1_RequeueJobResponse, RequeueJobResponse__Output as _dibs_v1_RequeueJobResponse__Output } from '../../dibs/v1/RequeueJobResponse.ts';
+import type { ResumeQueueRequest as _dibs_v1_ResumeQueueRequest, ResumeQueueRequest__Output as _dibs_v1_ResumeQueueRequest__Output } from '../../dibs/v1/ResumeQueueRequest.ts';
+import type { ResumeQueueResponse as _dibs_v1_ResumeQueueResponse, ResumeQueueResponse__Output as _dibs_v1_ResumeQueueResponse__Output } from '../../dibs/v1/ResumeQueueResponse.ts';
+import type { WatchQueuesRequest as _dibs_v1_WatchQueuesRequest, WatchQueuesRequest__Output as _dibs_v1_WatchQueuesRequest__Output } from '../../dibs/v1/WatchQueuesRequest.ts';
+import type { WatchQueuesResponse as _dibs_v1_WatchQueuesResponse, WatchQueuesResponse__Output as _dibs_v1_WatchQueuesResponse__Output } from '../../dibs/v1/WatchQueuesResponse.ts';
 
 export interface OperatorServiceClient extends grpc.Client {
+  /**
+   * Pause, resume, drain, quarantine or release an agent, wherever it is connected. The word is kept: an agent that
+   * comes back finds it, but for a drain.
+   */
+  ControlAgent(argument: _dibs_v1_ControlAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  ControlAgent(argument: _dibs_v1_ControlAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  ControlAgent(argument: _dibs_v1_ControlAgentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  ControlAgent(argument: _dibs_v1_ControlAgentRequest, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Pause, resume, drain, quarantine or release an agent, wherever it is connected. The word is kept: an agent that
+   * comes back finds it, but for a drain.
+   */
+  controlAgent(argument: _dibs_v1_ControlAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  controlAgent(argument: _dibs_v1_ControlAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  controlAgent(argument: _dibs_v1_ControlAgentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+  controlAgent(argument: _dibs_v1_ControlAgentRequest, callback: grpc.requestCallback<_dibs_v1_ControlAgentResponse__Output>): grpc.ClientUnaryCall;
+
+  /**
+   * Why an agent gets nothing: waiting jobs it does not take, by reason.
+   */
+  ExplainAgent(argument: _dibs_v1_ExplainAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  ExplainAgent(argument: _dibs_v1_ExplainAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  ExplainAgent(argument: _dibs_v1_ExplainAgentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  ExplainAgent(argument: _dibs_v1_ExplainAgentRequest, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Why an agent gets nothing: waiting jobs it does not take, by reason.
+   */
+  explainAgent(argument: _dibs_v1_ExplainAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  explainAgent(argument: _dibs_v1_ExplainAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  explainAgent(argument: _dibs_v1_ExplainAgentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+  explainAgent(argument: _dibs_v1_ExplainAgentRequest, callback: grpc.requestCallback<_dibs_v1_ExplainAgentResponse__Output>): grpc.ClientUnaryCall;
+
+  /**
+   * Why a job waits: what each agent lacks, and who comes nearest.
+   */
+  ExplainJob(argument: _dibs_v1_ExplainJobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  ExplainJob(argument: _dibs_v1_ExplainJobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  ExplainJob(argument: _dibs_v1_ExplainJobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  ExplainJob(argument: _dibs_v1_ExplainJobRequest, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Why a job waits: what each agent lacks, and who comes nearest.
+   */
+  explainJob(argument: _dibs_v1_ExplainJobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  explainJob(argument: _dibs_v1_ExplainJobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  explainJob(argument: _dibs_v1_ExplainJobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+  explainJob(argument: _dibs_v1_ExplainJobRequest, callback: grpc.requestCallback<_dibs_v1_ExplainJobResponse__Output>): grpc.ClientUnaryCall;
+
+  /**
+   * Reads one agent.
+   */
+  GetAgent(argument: _dibs_v1_GetAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  GetAgent(argument: _dibs_v1_GetAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  GetAgent(argument: _dibs_v1_GetAgentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  GetAgent(argument: _dibs_v1_GetAgentRequest, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Reads one agent.
+   */
+  getAgent(argument: _dibs_v1_GetAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  getAgent(argument: _dibs_v1_GetAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  getAgent(argument: _dibs_v1_GetAgentRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+  getAgent(argument: _dibs_v1_GetAgentRequest, callback: grpc.requestCallback<_dibs_v1_GetAgentResponse__Output>): grpc.ClientUnaryCall;
+
+  /**
+   * Reads one queue.
+   */
+  GetQueue(argument: _dibs_v1_GetQueueRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  GetQueue(argument: _dibs_v1_GetQueueRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  GetQueue(argument: _dibs_v1_GetQueueRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  GetQueue(argument: _dibs_v1_GetQueueRequest, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Reads one queue.
+   */
+  getQueue(argument: _dibs_v1_GetQueueRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  getQueue(argument: _dibs_v1_GetQueueRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  getQueue(argument: _dibs_v1_GetQueueRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+  getQueue(argument: _dibs_v1_GetQueueRequest, callback: grpc.requestCallback<_dibs_v1_GetQueueResponse__Output>): grpc.ClientUnaryCall;
+
   /**
    * Lists agents known to the fleet, connected to any coordinator.
    */
@@ -39,9 +134,87 @@ export interface OperatorServiceClient extends grpc.Client {
   listQueues(argument: _dibs_v1_ListQueuesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ListQueuesResponse__Output>): grpc.ClientUnaryCall;
   listQueues(argument: _dibs_v1_ListQueuesRequest, callback: grpc.requestCallback<_dibs_v1_ListQueuesResponse__Output>): grpc.ClientUnaryCall;
 
+  /**
+   * No new claims from a queue, or from all queues of a step type, until it is resumed; running jobs go on.
+   */
+  PauseQueue(argument: _dibs_v1_PauseQueueRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  PauseQueue(argument: _dibs_v1_PauseQueueRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  PauseQueue(argument: _dibs_v1_PauseQueueRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  PauseQueue(argument: _dibs_v1_PauseQueueRequest, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * No new claims from a queue, or from all queues of a step type, until it is resumed; running jobs go on.
+   */
+  pauseQueue(argument: _dibs_v1_PauseQueueRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  pauseQueue(argument: _dibs_v1_PauseQueueRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  pauseQueue(argument: _dibs_v1_PauseQueueRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+  pauseQueue(argument: _dibs_v1_PauseQueueRequest, callback: grpc.requestCallback<_dibs_v1_PauseQueueResponse__Output>): grpc.ClientUnaryCall;
+
+  /**
+   * Takes a job from the agent that holds it, or out of its place in the queue, and puts it to the front of its queue
+   * (or the back). The agent is told to stop; no attempt is counted.
+   */
+  RequeueJob(argument: _dibs_v1_RequeueJobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  RequeueJob(argument: _dibs_v1_RequeueJobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  RequeueJob(argument: _dibs_v1_RequeueJobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  RequeueJob(argument: _dibs_v1_RequeueJobRequest, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Takes a job from the agent that holds it, or out of its place in the queue, and puts it to the front of its queue
+   * (or the back). The agent is told to stop; no attempt is counted.
+   */
+  requeueJob(argument: _dibs_v1_RequeueJobRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  requeueJob(argument: _dibs_v1_RequeueJobRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  requeueJob(argument: _dibs_v1_RequeueJobRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+  requeueJob(argument: _dibs_v1_RequeueJobRequest, callback: grpc.requestCallback<_dibs_v1_RequeueJobResponse__Output>): grpc.ClientUnaryCall;
+
+  ResumeQueue(argument: _dibs_v1_ResumeQueueRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  ResumeQueue(argument: _dibs_v1_ResumeQueueRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  ResumeQueue(argument: _dibs_v1_ResumeQueueRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  ResumeQueue(argument: _dibs_v1_ResumeQueueRequest, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  resumeQueue(argument: _dibs_v1_ResumeQueueRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  resumeQueue(argument: _dibs_v1_ResumeQueueRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  resumeQueue(argument: _dibs_v1_ResumeQueueRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+  resumeQueue(argument: _dibs_v1_ResumeQueueRequest, callback: grpc.requestCallback<_dibs_v1_ResumeQueueResponse__Output>): grpc.ClientUnaryCall;
+
+  /**
+   * Streams all queues: the first message has all, later ones those that changed, at most one message a second.
+   */
+  WatchQueues(argument: _dibs_v1_WatchQueuesRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchQueuesResponse__Output>;
+  WatchQueues(argument: _dibs_v1_WatchQueuesRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchQueuesResponse__Output>;
+  /**
+   * Streams all queues: the first message has all, later ones those that changed, at most one message a second.
+   */
+  watchQueues(argument: _dibs_v1_WatchQueuesRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchQueuesResponse__Output>;
+  watchQueues(argument: _dibs_v1_WatchQueuesRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchQueuesResponse__Output>;
+
 }
 
 export interface OperatorServiceHandlers extends grpc.UntypedServiceImplementation {
+  /**
+   * Pause, resume, drain, quarantine or release an agent, wherever it is connected. The word is kept: an agent that
+   * comes back finds it, but for a drain.
+   */
+  ControlAgent: grpc.handleUnaryCall<_dibs_v1_ControlAgentRequest__Output, _dibs_v1_ControlAgentResponse>;
+
+  /**
+   * Why an agent gets nothing: waiting jobs it does not take, by reason.
+   */
+  ExplainAgent: grpc.handleUnaryCall<_dibs_v1_ExplainAgentRequest__Output, _dibs_v1_ExplainAgentResponse>;
+
+  /**
+   * Why a job waits: what each agent lacks, and who comes nearest.
+   */
+  ExplainJob: grpc.handleUnaryCall<_dibs_v1_ExplainJobRequest__Output, _dibs_v1_ExplainJobResponse>;
+
+  /**
+   * Reads one agent.
+   */
+  GetAgent: grpc.handleUnaryCall<_dibs_v1_GetAgentRequest__Output, _dibs_v1_GetAgentResponse>;
+
+  /**
+   * Reads one queue.
+   */
+  GetQueue: grpc.handleUnaryCall<_dibs_v1_GetQueueRequest__Output, _dibs_v1_GetQueueResponse>;
+
   /**
    * Lists agents known to the fleet, connected to any coordinator.
    */
@@ -52,9 +225,36 @@ export interface OperatorServiceHandlers extends grpc.UntypedServiceImplementati
    */
   ListQueues: grpc.handleUnaryCall<_dibs_v1_ListQueuesRequest__Output, _dibs_v1_ListQueuesResponse>;
 
+  /**
+   * No new claims from a queue, or from all queues of a step type, until it is resumed; running jobs go on.
+   */
+  PauseQueue: grpc.handleUnaryCall<_dibs_v1_PauseQueueRequest__Output, _dibs_v1_PauseQueueResponse>;
+
+  /**
+   * Takes a job from the agent that holds it, or out of its place in the queue, and puts it to the front of its queue
+   * (or the back). The agent is told to stop; no attempt is counted.
+   */
+  RequeueJob: grpc.handleUnaryCall<_dibs_v1_RequeueJobRequest__Output, _dibs_v1_RequeueJobResponse>;
+
+  ResumeQueue: grpc.handleUnaryCall<_dibs_v1_ResumeQueueRequest__Output, _dibs_v1_ResumeQueueResponse>;
+
+  /**
+   * Streams all queues: the first message has all, later ones those that changed, at most one message a second.
+   */
+  WatchQueues: grpc.handleServerStreamingCall<_dibs_v1_WatchQueuesRequest__Output, _dibs_v1_WatchQueuesResponse>;
+
 }
 
 export interface OperatorServiceDefinition extends grpc.ServiceDefinition {
+  ControlAgent: MethodDefinition<_dibs_v1_ControlAgentRequest, _dibs_v1_ControlAgentResponse, _dibs_v1_ControlAgentRequest__Output, _dibs_v1_ControlAgentResponse__Output>
+  ExplainAgent: MethodDefinition<_dibs_v1_ExplainAgentRequest, _dibs_v1_ExplainAgentResponse, _dibs_v1_ExplainAgentRequest__Output, _dibs_v1_ExplainAgentResponse__Output>
+  ExplainJob: MethodDefinition<_dibs_v1_ExplainJobRequest, _dibs_v1_ExplainJobResponse, _dibs_v1_ExplainJobRequest__Output, _dibs_v1_ExplainJobResponse__Output>
+  GetAgent: MethodDefinition<_dibs_v1_GetAgentRequest, _dibs_v1_GetAgentResponse, _dibs_v1_GetAgentRequest__Output, _dibs_v1_GetAgentResponse__Output>
+  GetQueue: MethodDefinition<_dibs_v1_GetQueueRequest, _dibs_v1_GetQueueResponse, _dibs_v1_GetQueueRequest__Output, _dibs_v1_GetQueueResponse__Output>
   ListAgents: MethodDefinition<_dibs_v1_ListAgentsRequest, _dibs_v1_ListAgentsResponse, _dibs_v1_ListAgentsRequest__Output, _dibs_v1_ListAgentsResponse__Output>
   ListQueues: MethodDefinition<_dibs_v1_ListQueuesRequest, _dibs_v1_ListQueuesResponse, _dibs_v1_ListQueuesRequest__Output, _dibs_v1_ListQueuesResponse__Output>
+  PauseQueue: MethodDefinition<_dibs_v1_PauseQueueRequest, _dibs_v1_PauseQueueResponse, _dibs_v1_PauseQueueRequest__Output, _dibs_v1_PauseQueueResponse__Output>
+  RequeueJob: MethodDefinition<_dibs_v1_RequeueJobRequest, _dibs_v1_RequeueJobResponse, _dibs_v1_RequeueJobRequest__Output, _dibs_v1_RequeueJobResponse__Output>
+  ResumeQueue: MethodDefinition<_dibs_v1_ResumeQueueRequest, _dibs_v1_ResumeQueueResponse, _dibs_v1_ResumeQueueRequest__Output, _dibs_v1_ResumeQueueResponse__Output>
+  WatchQueues: MethodDefinition<_dibs_v1_WatchQueuesRequest, _dibs_v1_WatchQueuesResponse, _dibs_v1_WatchQueuesRequest__Output, _dibs_v1_WatchQueuesResponse__Output>
 }

@@ -2,6 +2,9 @@
 // Original file: proto/dibs/v1/agent.proto
 
 
+/**
+ * A model whose files the agent does not have, with the cost of the waiting jobs that would use it; most first.
+ */
 export interface PreloadHint {
   'type'?: (string);
   'model'?: (string);
@@ -11,6 +14,9 @@ export interface PreloadHint {
   'queuedCost'?: (number | string);
 }
 
+/**
+ * A model whose files the agent does not have, with the cost of the waiting jobs that would use it; most first.
+ */
 export interface PreloadHint__Output {
   'type': (string);
   'model': (string);

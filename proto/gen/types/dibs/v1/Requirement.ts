@@ -2,6 +2,7 @@
 // Original file: proto/dibs/v1/workflow.proto
 
 import type { HardwareNeed as _dibs_v1_HardwareNeed, HardwareNeed__Output as _dibs_v1_HardwareNeed__Output } from '../../dibs/v1/HardwareNeed.ts';
+import type { LabelNeed as _dibs_v1_LabelNeed, LabelNeed__Output as _dibs_v1_LabelNeed__Output } from '../../dibs/v1/LabelNeed.ts';
 
 /**
  * What a job needs of an agent. Alternatives are tried in order of cost; empty = anyone with the step type.
@@ -15,6 +16,14 @@ export interface Requirement {
    * Any one of these suffices; none = labels alone decide.
    */
   'alternatives'?: (_dibs_v1_HardwareNeed)[];
+  /**
+   * Further conditions on labels, all of which must hold.
+   */
+  'labelNeeds'?: (_dibs_v1_LabelNeed)[];
+  /**
+   * Names of models or other resources the agent must be able to provide for the step type.
+   */
+  'models'?: (string)[];
 }
 
 /**
@@ -29,4 +38,12 @@ export interface Requirement__Output {
    * Any one of these suffices; none = labels alone decide.
    */
   'alternatives': (_dibs_v1_HardwareNeed__Output)[];
+  /**
+   * Further conditions on labels, all of which must hold.
+   */
+  'labelNeeds': (_dibs_v1_LabelNeed__Output)[];
+  /**
+   * Names of models or other resources the agent must be able to provide for the step type.
+   */
+  'models': (string)[];
 }

@@ -37,6 +37,11 @@ export interface Step {
   'dependsOn'?: (string)[];
   'priority'?: (_dibs_v1_Priority);
   'metadataJson'?: (string);
+  /**
+   * Time until its last job is done, milliseconds; 0 = not known, or over.
+   */
+  'doneInP50Ms'?: (number | string | Long);
+  'doneInP90Ms'?: (number | string | Long);
 }
 
 /**
@@ -68,4 +73,9 @@ export interface Step__Output {
   'dependsOn': (string)[];
   'priority': (_dibs_v1_Priority__Output);
   'metadataJson': (string);
+  /**
+   * Time until its last job is done, milliseconds; 0 = not known, or over.
+   */
+  'doneInP50Ms': (number);
+  'doneInP90Ms': (number);
 }

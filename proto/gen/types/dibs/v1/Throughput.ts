@@ -12,6 +12,12 @@ export interface Throughput {
    * Jobs behind that figure.
    */
   'samples'?: (number);
+  /**
+   * Seconds per unit of cost of the smaller half of these jobs, and of the larger half, over that of all: both 1 where
+   * the declared cost is right.
+   */
+  'smallJobsDrift'?: (number | string);
+  'largeJobsDrift'?: (number | string);
 }
 
 export interface Throughput__Output {
@@ -24,4 +30,10 @@ export interface Throughput__Output {
    * Jobs behind that figure.
    */
   'samples': (number);
+  /**
+   * Seconds per unit of cost of the smaller half of these jobs, and of the larger half, over that of all: both 1 where
+   * the declared cost is right.
+   */
+  'smallJobsDrift': (number);
+  'largeJobsDrift': (number);
 }

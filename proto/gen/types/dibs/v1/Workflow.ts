@@ -50,6 +50,15 @@ export interface Workflow {
    * A job of it waits that no connected agent can run.
    */
   'unrunnable'?: (boolean);
+  /**
+   * Why, in words: the requirement, the agent that comes nearest and what it lacks.
+   */
+  'unrunnableReason'?: (string);
+  /**
+   * Time until it is done by its critical path, milliseconds; 0 = not known, or over.
+   */
+  'doneInP50Ms'?: (number | string | Long);
+  'doneInP90Ms'?: (number | string | Long);
 }
 
 /**
@@ -94,4 +103,13 @@ export interface Workflow__Output {
    * A job of it waits that no connected agent can run.
    */
   'unrunnable': (boolean);
+  /**
+   * Why, in words: the requirement, the agent that comes nearest and what it lacks.
+   */
+  'unrunnableReason': (string);
+  /**
+   * Time until it is done by its critical path, milliseconds; 0 = not known, or over.
+   */
+  'doneInP50Ms': (number);
+  'doneInP90Ms': (number);
 }

@@ -13,6 +13,8 @@ import type { SubmitStreamRequest as _dibs_v1_SubmitStreamRequest, SubmitStreamR
 import type { SubmitStreamResponse as _dibs_v1_SubmitStreamResponse, SubmitStreamResponse__Output as _dibs_v1_SubmitStreamResponse__Output } from '../../dibs/v1/SubmitStreamResponse.ts';
 import type { SubmitWorkflowRequest as _dibs_v1_SubmitWorkflowRequest, SubmitWorkflowRequest__Output as _dibs_v1_SubmitWorkflowRequest__Output } from '../../dibs/v1/SubmitWorkflowRequest.ts';
 import type { SubmitWorkflowResponse as _dibs_v1_SubmitWorkflowResponse, SubmitWorkflowResponse__Output as _dibs_v1_SubmitWorkflowResponse__Output } from '../../dibs/v1/SubmitWorkflowResponse.ts';
+import type { WatchPositionRequest as _dibs_v1_WatchPositionRequest, WatchPositionRequest__Output as _dibs_v1_WatchPositionRequest__Output } from '../../dibs/v1/WatchPositionRequest.ts';
+import type { WatchPositionResponse as _dibs_v1_WatchPositionResponse, WatchPositionResponse__Output as _dibs_v1_WatchPositionResponse__Output } from '../../dibs/v1/WatchPositionResponse.ts';
 import type { WatchWorkflowRequest as _dibs_v1_WatchWorkflowRequest, WatchWorkflowRequest__Output as _dibs_v1_WatchWorkflowRequest__Output } from '../../dibs/v1/WatchWorkflowRequest.ts';
 import type { WatchWorkflowResponse as _dibs_v1_WatchWorkflowResponse, WatchWorkflowResponse__Output as _dibs_v1_WatchWorkflowResponse__Output } from '../../dibs/v1/WatchWorkflowResponse.ts';
 
@@ -89,6 +91,19 @@ export interface WorkflowServiceClient extends grpc.Client {
   submitWorkflow(argument: _dibs_v1_SubmitWorkflowRequest, callback: grpc.requestCallback<_dibs_v1_SubmitWorkflowResponse__Output>): grpc.ClientUnaryCall;
 
   /**
+   * Streams where jobs stand: one message whenever something an answer says has changed, at most a few a second; a job
+   * that has been claimed, or has ended, is told once more and then left out. Ends when none is left.
+   */
+  WatchPosition(argument: _dibs_v1_WatchPositionRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
+  WatchPosition(argument: _dibs_v1_WatchPositionRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
+  /**
+   * Streams where jobs stand: one message whenever something an answer says has changed, at most a few a second; a job
+   * that has been claimed, or has ended, is told once more and then left out. Ends when none is left.
+   */
+  watchPosition(argument: _dibs_v1_WatchPositionRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
+  watchPosition(argument: _dibs_v1_WatchPositionRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
+
+  /**
    * Streams the event log of one workflow from a cursor; ends after the terminal event.
    */
   WatchWorkflow(argument: _dibs_v1_WatchWorkflowRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchWorkflowResponse__Output>;
@@ -128,6 +143,12 @@ export interface WorkflowServiceHandlers extends grpc.UntypedServiceImplementati
   SubmitWorkflow: grpc.handleUnaryCall<_dibs_v1_SubmitWorkflowRequest__Output, _dibs_v1_SubmitWorkflowResponse>;
 
   /**
+   * Streams where jobs stand: one message whenever something an answer says has changed, at most a few a second; a job
+   * that has been claimed, or has ended, is told once more and then left out. Ends when none is left.
+   */
+  WatchPosition: grpc.handleServerStreamingCall<_dibs_v1_WatchPositionRequest__Output, _dibs_v1_WatchPositionResponse>;
+
+  /**
    * Streams the event log of one workflow from a cursor; ends after the terminal event.
    */
   WatchWorkflow: grpc.handleServerStreamingCall<_dibs_v1_WatchWorkflowRequest__Output, _dibs_v1_WatchWorkflowResponse>;
@@ -140,5 +161,6 @@ export interface WorkflowServiceDefinition extends grpc.ServiceDefinition {
   ListWorkflows: MethodDefinition<_dibs_v1_ListWorkflowsRequest, _dibs_v1_ListWorkflowsResponse, _dibs_v1_ListWorkflowsRequest__Output, _dibs_v1_ListWorkflowsResponse__Output>
   SubmitStream: MethodDefinition<_dibs_v1_SubmitStreamRequest, _dibs_v1_SubmitStreamResponse, _dibs_v1_SubmitStreamRequest__Output, _dibs_v1_SubmitStreamResponse__Output>
   SubmitWorkflow: MethodDefinition<_dibs_v1_SubmitWorkflowRequest, _dibs_v1_SubmitWorkflowResponse, _dibs_v1_SubmitWorkflowRequest__Output, _dibs_v1_SubmitWorkflowResponse__Output>
+  WatchPosition: MethodDefinition<_dibs_v1_WatchPositionRequest, _dibs_v1_WatchPositionResponse, _dibs_v1_WatchPositionRequest__Output, _dibs_v1_WatchPositionResponse__Output>
   WatchWorkflow: MethodDefinition<_dibs_v1_WatchWorkflowRequest, _dibs_v1_WatchWorkflowResponse, _dibs_v1_WatchWorkflowRequest__Output, _dibs_v1_WatchWorkflowResponse__Output>
 }
