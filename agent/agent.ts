@@ -46,7 +46,7 @@ import type { AgentSnapshot, SnapshotParts } from './status/snapshot.ts';
 import { StatusFile } from './status/status-file.ts';
 import { programVersion } from './status/version.ts';
 import type { Service } from '../runtime/service.ts';
-import { ThroughputTally } from './throughput/tally.ts';
+import { ThroughputTally } from '../sdk/common/throughput-tally.ts';
 
 /** Revision of `agent.proto` this program speaks. */
 const PROTOCOL_REVISION = 1;

@@ -16,7 +16,7 @@ import { UnackedCompletion } from '../link/unacked.ts';
 import type { UnackedCompletions } from '../link/unacked.ts';
 import { cancelReasonOf } from '../link/wire.ts';
 import type { CancelJob, CompletionAck, EmitAck, HeldJobReport, Offer, Welcome } from '../link/wire.ts';
-import type { ThroughputTally } from '../throughput/tally.ts';
+import type { ThroughputTally } from '../../sdk/common/throughput-tally.ts';
 import { admit } from './admission.ts';
 import type { Refusal } from './admission.ts';
 import { aheadOf } from './ahead.ts';

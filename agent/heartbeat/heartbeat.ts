@@ -6,7 +6,7 @@
  * 3. The first one of a session comes after a random part of the interval, so a fleet does not beat in step.
  */
 import type { HeldJobReport, Heartbeat } from '../link/wire.ts';
-import type { ThroughputFigure } from '../throughput/tally.ts';
+import type { ThroughputFigure } from '../../sdk/common/throughput-tally.ts';
 import type { MachineSample } from './telemetry.ts';
 
 /** Used until a coordinator says otherwise. */

@@ -3,7 +3,7 @@ import type { HardwareInfo } from '../hardware/hardware.ts';
 import type { GpuInfo } from '../hardware/gpu.ts';
 import type { JobHost } from '../jobs/contract.ts';
 import type { HeldJobReport, Heartbeat } from '../link/wire.ts';
-import type { ThroughputTally } from '../throughput/tally.ts';
+import type { ThroughputTally } from '../../sdk/common/throughput-tally.ts';
 import { HeartbeatLoop } from './heartbeat.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { Telemetry } from './telemetry.ts';

@@ -5,7 +5,7 @@ import type { Offering } from '../capabilities/offering.ts';
 import type { DrainState } from '../drain/states.ts';
 import type { Link } from '../link/link.ts';
 import type { UnackedCompletions } from '../link/unacked.ts';
-import type { ThroughputTally } from '../throughput/tally.ts';
+import type { ThroughputTally } from '../../sdk/common/throughput-tally.ts';
 
 export interface AgentSnapshot {
   readonly pid: number;

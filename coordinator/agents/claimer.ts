@@ -7,7 +7,9 @@
  * 2. A class that came up short is dry until something says otherwise: an enqueue here, a wake-up, the poll.
  *    Nothing is asked of dry classes, so an idle fleet makes no calls but the poll.
  * 3. Credits asked for are reserved until the claim is back.
- * 4. What an agent leaves to others (it lost that job before) makes the class dry for this agent alone.
+ * 4. Of the agents asked in one call the preferred ones come first; nobody waits for an agent that was not asked, so preference
+ *    starves no job.
+ * 5. What an agent leaves to others (it lost that job before) makes the class dry for this agent alone.
  */
 import type { ClaimAsk, ClaimShort, Grant } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
@@ -36,6 +38,10 @@ export interface Claimant {
   readonly credit: Credit;
   /** Classes it can run, in this cell, by step type. */
   classesIn(cell: Cell): ReadonlyMap<string, readonly string[]>;
+  /** Cost of a job of a class on this agent; `ownCost` is the step's. */
+  costOn(queue: string, ownCost: number): number;
+  /** How much it is to be preferred for these classes: more is better; 0 = like any other. */
+  preference(classes: readonly string[]): number;
   take(job: ClaimedJob): void;
 }
 
@@ -82,6 +88,7 @@ type RunInputs = Map<string, { readonly from: number; readonly inputs: readonly 
 interface Asked {
   readonly claimant: Claimant;
   readonly ask: ClaimAsk;
+  readonly preference: number;
   /** By the credit's clock. */
   claimedAt: number;
 }
@@ -170,9 +177,10 @@ export class Claimer {
         const ask = this.#askFor(claimant, wet, room);
         if (ask === undefined) continue;
         room -= ask[1];
-        asked.push({ claimant, ask, claimedAt: 0 });
+        asked.push({ claimant, ask, preference: claimant.preference(ask[2]), claimedAt: 0 });
       }
     }
+    if (asked.some(({ preference }) => preference > 0)) asked.sort((a, b) => b.preference - a.preference);
     if (room === 0) this.#again = true;
     return asked;
   }
@@ -362,7 +370,7 @@ export class Claimer {
           ordinal: ordinal + at,
           token: at === 0 ? token : tokenAfter(token, at),
           attempt,
-          cost: cost < 0 ? (planned?.cost ?? 1) : cost,
+          cost: claimant.costOn(planned?.queue ?? '', cost < 0 ? (planned?.cost ?? 1) : cost),
           input: input === false ? (run?.inputs[ordinal + at - run.from] ?? '') : input,
           slot: slot + at,
           view,

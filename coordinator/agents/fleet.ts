@@ -7,7 +7,7 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import { AgentState } from '../../proto/gen/index.ts';
-import type { Advertisement__Output, Heartbeat__Output } from '../../proto/gen/index.ts';
+import type { Advertisement__Output, Condition__Output, Heartbeat__Output } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Told } from '../queue/items.ts';
 import { keys } from '../queue/keys.ts';
@@ -29,6 +29,7 @@ export interface AgentRecord {
   readonly connectedAtMs: number;
   readonly heartbeatAtMs: number;
   readonly advertisement: Advertisement__Output | null;
+  readonly condition: Condition__Output | null;
   readonly held: number;
   readonly throughput: Heartbeat__Output['throughput'];
   /** As the last heartbeat said; likewise the throughput. */
@@ -122,6 +123,11 @@ export class Fleet {
     if (heartbeat === null) this.#group(session);
     if (heartbeat !== null) this.#heard.set(session.agentId, { heartbeat, at: this.#options.now() });
     this.#write(session, state);
+  }
+
+  /** What an agent can give right now has changed: its record says so from the next heartbeat on. */
+  regroup(session: Session): void {
+    if (this.#sessions.get(session.agentId) === session) this.#group(session);
   }
 
   /** Hands stop orders to the agents served here; others are someone else's. */
@@ -223,6 +229,7 @@ export class Fleet {
       connectedAtMs: this.#connectedAt.get(session.agentId) ?? now(),
       heartbeatAtMs: now(),
       advertisement: session.hello.advertisement,
+      condition: session.condition,
       held: session.held,
       throughput: heard?.heartbeat.throughput ?? [],
       telemetry: heard?.heartbeat.telemetry ?? null,

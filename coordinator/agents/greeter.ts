@@ -10,6 +10,7 @@ import type { Hello__Output } from '../../proto/gen/index.ts';
 import { sleep, systemClock } from '../../runtime/clock.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Cell } from '../queue/keys.ts';
+import { openProfile } from '../queue/match.ts';
 import type { Store } from '../queue/store.ts';
 import type { Plan } from '../workflow/plan.ts';
 import type { Classes } from './classes.ts';
@@ -19,7 +20,7 @@ import { supersededError } from './fleet.ts';
 import type { Fleet } from './fleet.ts';
 import { Orphans } from './orphans.ts';
 import type { Outbox } from './outbox.ts';
-import { Matching, checkAdvertisement, profileKey, profileOf } from './profiles.ts';
+import { Matching, checkAdvertisement, conditionOf, profileKey, profileOf } from './profiles.ts';
 import { Session } from './session.ts';
 
 /** Protocol revision this server speaks. */
@@ -97,7 +98,15 @@ export class Greeter {
     fleet.supersede(hello.agentId);
     const known = await fleet.knows(hello.agentId);
     let profile = profileOf(hello.advertisement);
-    let key = profileKey(profile);
+    // As its condition leaves it.
+    let open = profile;
+    let key = profileKey(open);
+    const matches = (changed: Session): void => {
+      open = openProfile(profile, conditionOf(changed.condition));
+      key = profileKey(open);
+      fleet.regroup(changed);
+      onCredit();
+    };
     const session = new Session({
       sessionId,
       hello,
@@ -108,15 +117,17 @@ export class Greeter {
       now,
       matchKey: () => key,
       profile: () => profile,
-      classesIn: (cell: Cell) => this.#matching.classesIn(cell, profile, key),
+      classesIn: (cell: Cell) => this.#matching.classesIn(cell, open, key),
+      costOn: (queue, ownCost) => this.#matching.costOn(open, queue, ownCost),
+      preference: (names) => this.#preference(session, names),
       onCredit,
       onAdvertisement: (changed) => {
         profile = profileOf(changed.hello.advertisement);
-        key = profileKey(profile);
         this.#advertised(changed.hello);
+        matches(changed);
         fleet.update(changed, null);
-        onCredit();
       },
+      onCondition: matches,
       onHeartbeat: (living, heartbeat) => fleet.update(living, heartbeat),
       onDrain: (leaving) => fleet.update(leaving, null),
       onError,
@@ -172,6 +183,20 @@ export class Greeter {
 
   #assertStaying(): void {
     if (this.#draining) throw new DibsError('DRAINING', 'This coordinator is leaving; connect to another.');
+  }
+
+  /** 2 where it has the models of one of the classes loaded, 1 where it has their files. */
+  #preference({ condition }: Session, names: readonly string[]): number {
+    if (condition === null || condition.cachedModels.length + condition.warmModels.length === 0) return 0;
+    const { cachedModels, warmModels } = condition;
+    let most = 0;
+    for (const name of names) {
+      const models = this.#matching.needOf(name)?.requirement?.models;
+      if (models === undefined) continue;
+      if (models.every((model) => warmModels.includes(model))) return 2;
+      if (models.every((model) => cachedModels.includes(model) || warmModels.includes(model))) most = 1;
+    }
+    return most;
   }
 
   #advertised(hello: Hello__Output): void {

@@ -11,7 +11,12 @@
  * 4. What the agent sends once a session and the store could not take ends the session, so that it is sent again.
  * 5. One bad item of a message takes nothing else away; only what breaks the protocol ends the session.
  */
-import type { AgentMessage__Output, Heartbeat__Output, Hello__Output } from '../../proto/gen/index.ts';
+import type {
+  AgentMessage__Output,
+  Condition__Output,
+  Heartbeat__Output,
+  Hello__Output,
+} from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
@@ -30,7 +35,7 @@ import { Credit } from './credit.ts';
 import { Emits } from './emits.ts';
 import type { HeldJob } from './held-jobs.ts';
 import type { Outbox } from './outbox.ts';
-import { checkAdvertisement } from './profiles.ts';
+import { checkAdvertisement, checkCondition } from './profiles.ts';
 
 /** Reported progress is stored at most this often per job, milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000;
@@ -56,6 +61,11 @@ export interface SessionOptions {
   /** Credits grew or a place fell free. */
   readonly onCredit: () => void;
   readonly onAdvertisement: (session: Session) => void;
+  /** Cost of a job of a class on this agent, as it is now; `ownCost` is the step's. */
+  readonly costOn: (queue: string, ownCost: number) => number;
+  /** How much this agent is to be preferred for these classes: more is better; 0 = like any other. */
+  readonly preference: (classes: readonly string[]) => number;
+  readonly onCondition: (session: Session, condition: Condition__Output) => void;
   readonly onHeartbeat: (session: Session, heartbeat: Heartbeat__Output) => void;
   readonly onDrain: (session: Session) => void;
   readonly onError: (error: unknown) => void;
@@ -74,6 +84,8 @@ export class Session implements Claimant {
   readonly hello: Hello__Output;
   draining = false;
   ended = false;
+  /** What it said last of what it can give right now. */
+  condition: Condition__Output | null = null;
   readonly #options: SessionOptions;
   readonly #held = new Map<string, HeldJob>();
   /** Server's time of the last word on each held job, milliseconds. */
@@ -106,6 +118,14 @@ export class Session implements Claimant {
 
   classesIn(cell: Cell): ReadonlyMap<string, readonly string[]> {
     return this.#options.classesIn(cell);
+  }
+
+  costOn(queue: string, ownCost: number): number {
+    return this.#options.costOn(queue, ownCost);
+  }
+
+  preference(classes: readonly string[]): number {
+    return this.#options.preference(classes);
   }
 
   /** Renews the leases of jobs the agent brought along; tells which of them are still its own. */
@@ -180,6 +200,11 @@ export class Session implements Claimant {
       checkAdvertisement(message.advertisement);
       this.hello.advertisement = message.advertisement;
       this.#options.onAdvertisement(this);
+    }
+    if (message.condition) {
+      checkCondition(message.condition);
+      this.condition = message.condition;
+      this.#options.onCondition(this, message.condition);
     }
     if (message.drain) {
       this.draining = true;

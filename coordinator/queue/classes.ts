@@ -10,7 +10,8 @@
  * 3. The 60-bit hash spreads by chance, it does not withstand an adversary. Whoever stores name → text must refuse
  *    a second text for a name.
  */
-import type { HardwareNeed, Requirement } from '../workflow/plan.ts';
+import { LABEL_OPERATORS } from '../workflow/plan.ts';
+import type { HardwareNeed, LabelNeed, Requirement } from '../workflow/plan.ts';
 
 const HASH_DIGITS = '0123456789abcdefghijklmnopqrstuv';
 
@@ -29,30 +30,60 @@ export function canonicalRequirement(requirement: Requirement | null): string {
   const parts = [];
   if (Object.keys(plain.labels).length > 0) parts.push(`"labels":${JSON.stringify(plain.labels)}`);
   if (alternatives.length > 0) parts.push(`"alternatives":${JSON.stringify(alternatives)}`);
+  if (plain.labelNeeds !== undefined) parts.push(`"labelNeeds":${JSON.stringify(plain.labelNeeds)}`);
+  if (plain.models !== undefined) parts.push(`"models":${JSON.stringify(plain.models)}`);
   return `{${parts.join(',')}}`;
 }
 
 /** Reads what `canonicalRequirement` wrote. Throws on text it did not write. */
 export function parseCanonicalRequirement(text: string): Requirement | null {
   if (text === '') return null;
-  const { labels = {}, alternatives = [] } = JSON.parse(text) as {
-    labels?: Record<string, string>;
-    alternatives?: Partial<HardwareNeed>[];
-  };
-  return { labels, alternatives: alternatives.map((need) => ({ ...NOTHING, ...need })) };
+  const {
+    labels = {},
+    alternatives = [],
+    ...rest
+  } = JSON.parse(text) as Partial<Requirement> & { alternatives?: Partial<HardwareNeed>[] };
+  return { labels, alternatives: alternatives.map((need) => ({ ...NOTHING, ...need })), ...rest };
 }
 
 const NOTHING: HardwareNeed = { gpus: 0, vramBytes: 0, cpuCores: 0, memoryBytes: 0, cost: 0 };
 
 /** The requirement in its one form; null where every agent with the step type will do, at the step's cost. */
 export function normalizeRequirement(requirement: Requirement): Requirement | null {
-  const names = Object.keys(requirement.labels).sort();
+  const { labels, needs } = normalizeLabels(requirement);
+  const models = [...new Set(requirement.models)].sort();
   const alternatives = normalizeAlternatives(requirement.alternatives);
-  if (names.length === 0 && alternatives.length === 0) return null;
+  const names = Object.keys(labels).sort();
+  if (names.length + needs.length + models.length + alternatives.length === 0) return null;
   return {
-    labels: Object.fromEntries(names.map((name) => [name, requirement.labels[name] ?? ''])),
+    labels: Object.fromEntries(names.map((name) => [name, labels[name] ?? ''])),
     alternatives,
+    ...(needs.length > 0 && { labelNeeds: needs }),
+    ...(models.length > 0 && { models }),
   };
+}
+
+/** One value to choose from is that value; a label that must equal something is there. */
+function normalizeLabels({ labels: given, labelNeeds = [] }: Requirement): {
+  labels: Record<string, string>;
+  needs: readonly LabelNeed[];
+} {
+  const labels: Record<string, string> = { ...given };
+  const needs = new Map<string, LabelNeed>();
+  for (const { name, operator, values } of labelNeeds) {
+    const chosen = operator === 'in' || operator === 'notIn' ? [...new Set(values)].sort() : values;
+    const [only] = chosen;
+    if (operator === 'in' && chosen.length === 1 && only !== undefined) {
+      if (!Object.hasOwn(labels, name)) labels[name] = only;
+      if (labels[name] === only) continue;
+    }
+    const need: LabelNeed = { name, operator, values: chosen };
+    needs.set(JSON.stringify([name, LABEL_OPERATORS.indexOf(operator), chosen]), need);
+  }
+  const kept = [...needs.entries()].filter(
+    ([, { name, operator }]) => operator !== 'exists' || !Object.hasOwn(labels, name),
+  );
+  return { labels, needs: kept.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, need]) => need) };
 }
 
 function normalizeAlternatives(given: readonly HardwareNeed[]): readonly HardwareNeed[] {
@@ -64,9 +95,19 @@ function normalizeAlternatives(given: readonly HardwareNeed[]): readonly Hardwar
   return kept.length === 1 && only !== undefined && compareNeeds(only, NOTHING) === 0 ? [] : kept;
 }
 
-/** Memory of GPUs without a number of GPUs means one. */
-function normalizeNeed({ gpus, vramBytes, cpuCores, memoryBytes, cost }: HardwareNeed): HardwareNeed {
-  return { gpus: gpus === 0 && vramBytes > 0 ? 1 : gpus, vramBytes, cpuCores, memoryBytes, cost };
+/** Memory or model of GPUs without a number of GPUs means one. */
+function normalizeNeed(need: HardwareNeed): HardwareNeed {
+  const { gpus, vramBytes, cpuCores, memoryBytes, cost, diskBytes = 0 } = need;
+  const gpuModels = [...new Set((need.gpuModels ?? []).map((model) => model.toLowerCase()))].sort();
+  return {
+    gpus: gpus === 0 && (vramBytes > 0 || gpuModels.length > 0) ? 1 : gpus,
+    vramBytes,
+    cpuCores,
+    memoryBytes,
+    cost,
+    ...(gpuModels.length > 0 && { gpuModels }),
+    ...(diskBytes > 0 && { diskBytes }),
+  };
 }
 
 function compareNeeds(a: HardwareNeed, b: HardwareNeed): number {
@@ -75,8 +116,17 @@ function compareNeeds(a: HardwareNeed, b: HardwareNeed): number {
     a.gpus - b.gpus ||
     a.vramBytes - b.vramBytes ||
     a.cpuCores - b.cpuCores ||
-    a.memoryBytes - b.memoryBytes
+    a.memoryBytes - b.memoryBytes ||
+    (a.diskBytes ?? 0) - (b.diskBytes ?? 0) ||
+    compareModels(a.gpuModels, b.gpuModels)
   );
+}
+
+/** Whatever allows more comes first. */
+function compareModels(a: readonly string[] = [], b: readonly string[] = []): number {
+  if (a.length !== b.length) return a.length === 0 ? -1 : b.length === 0 ? 1 : b.length - a.length;
+  const [one, other] = [a.join('\n'), b.join('\n')];
+  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 /** At the same cost, whoever has what `b` needs has what `a` needs. (A cost of 0 is the step's: no other cost compares to it.) */
@@ -86,8 +136,15 @@ function makesSuperfluous(a: HardwareNeed, b: HardwareNeed): boolean {
     a.gpus <= b.gpus &&
     a.vramBytes <= b.vramBytes &&
     a.cpuCores <= b.cpuCores &&
-    a.memoryBytes <= b.memoryBytes
+    a.memoryBytes <= b.memoryBytes &&
+    (a.diskBytes ?? 0) <= (b.diskBytes ?? 0) &&
+    allows(a.gpuModels, b.gpuModels)
   );
+}
+
+/** Whether every GPU that has one of the models `b` has one of `a`. */
+function allows(a: readonly string[] = [], b: readonly string[] = []): boolean {
+  return a.length === 0 || (b.length > 0 && b.every((model) => a.includes(model)));
 }
 
 function withoutDefaults(need: HardwareNeed): Partial<HardwareNeed> {
@@ -97,6 +154,8 @@ function withoutDefaults(need: HardwareNeed): Partial<HardwareNeed> {
     ...(need.cpuCores > 0 && { cpuCores: need.cpuCores }),
     ...(need.memoryBytes > 0 && { memoryBytes: need.memoryBytes }),
     ...(need.cost > 0 && { cost: need.cost }),
+    ...(need.gpuModels !== undefined && { gpuModels: need.gpuModels }),
+    ...(need.diskBytes !== undefined && { diskBytes: need.diskBytes }),
   };
 }
 

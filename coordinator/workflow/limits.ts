@@ -62,6 +62,9 @@ export const MAX_LABEL_NAME_LENGTH = 128;
 /** Length of a label's value. */
 export const MAX_LABEL_VALUE_LENGTH = 256;
 
+/** Models a requirement names, and models of GPUs an alternative does. */
+export const MAX_MODELS = 32;
+
 /** Hardware alternatives of one requirement. */
 export const MAX_ALTERNATIVES = 16;
 

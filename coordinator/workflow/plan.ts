@@ -13,8 +13,23 @@ export type Band = 0 | 1 | 2;
 
 /** What a job needs of an agent besides the step type. */
 export interface Requirement {
+  /** Equal. */
   readonly labels: Readonly<Record<string, string>>;
   readonly alternatives: readonly HardwareNeed[];
+  /** Absent = none; likewise the other optional parts. */
+  readonly labelNeeds?: readonly LabelNeed[];
+  /** Models the agent must be able to provide for the step type. */
+  readonly models?: readonly string[];
+}
+
+/** Operators that compare numbers come last. */
+export const LABEL_OPERATORS = ['in', 'notIn', 'exists', 'notExists', '<', '<=', '>', '>='] as const;
+export type LabelOperator = (typeof LABEL_OPERATORS)[number];
+
+export interface LabelNeed {
+  readonly name: string;
+  readonly operator: LabelOperator;
+  readonly values: readonly string[];
 }
 
 export interface HardwareNeed {
@@ -24,6 +39,10 @@ export interface HardwareNeed {
   readonly memoryBytes: number;
   /** 0 = the step's cost. */
   readonly cost: number;
+  /** Parts of names, in lower case; each GPU counted has one of them in its own. */
+  readonly gpuModels?: readonly string[];
+  /** Free disk space. */
+  readonly diskBytes?: number;
 }
 
 /** Sources of a reference that are not steps (those are their index). */

@@ -44,6 +44,15 @@ export interface ForEachInput {
 export interface RequirementInput {
   readonly labels?: Maybe<Readonly<Record<string, string>>>;
   readonly alternatives?: Maybe<readonly HardwareNeedInput[]>;
+  readonly labelNeeds?: Maybe<readonly LabelNeedInput[]>;
+  readonly models?: Maybe<readonly string[]>;
+}
+
+/** `operator` is the number of the wire. */
+export interface LabelNeedInput {
+  readonly name?: Maybe<string>;
+  readonly operator?: Maybe<number>;
+  readonly values?: Maybe<readonly string[]>;
 }
 
 export interface HardwareNeedInput {
@@ -52,4 +61,6 @@ export interface HardwareNeedInput {
   readonly cpuCores?: Maybe<number>;
   readonly memoryBytes?: Maybe<number>;
   readonly cost?: Maybe<number>;
+  readonly gpuModels?: Maybe<readonly string[]>;
+  readonly diskBytes?: Maybe<number>;
 }

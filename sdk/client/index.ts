@@ -9,6 +9,7 @@ export type {
   FailModeName,
   ForEachInput,
   HardwareNeedInput,
+  LabelConditions,
   PriorityName,
   RequirementInput,
   StepInput,

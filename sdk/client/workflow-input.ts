@@ -63,10 +63,24 @@ export interface ForEachInput {
 }
 
 export interface RequirementInput {
-  /** All must be equal on the agent. */
-  readonly labels?: Readonly<Record<string, string>>;
+  /** A text must be equal on the agent; an object says how else the label is compared. All must hold. */
+  readonly labels?: Readonly<Record<string, string | LabelConditions>>;
   /** Any one suffices. */
   readonly alternatives?: readonly HardwareNeedInput[];
+  /** Names of models the agent must be able to provide for the step's type. */
+  readonly models?: readonly string[];
+}
+
+/** Conditions on one label, all of which must hold. Numbers are compared as decimals; a label that is none never compares. */
+export interface LabelConditions {
+  readonly in?: readonly string[];
+  /** Holds where the label is absent, too. */
+  readonly notIn?: readonly string[];
+  readonly exists?: boolean;
+  readonly '<'?: number | string;
+  readonly '<='?: number | string;
+  readonly '>'?: number | string;
+  readonly '>='?: number | string;
 }
 
 export interface HardwareNeedInput {
@@ -75,6 +89,10 @@ export interface HardwareNeedInput {
   readonly vram?: Size;
   readonly cpuCores?: number;
   readonly memory?: Size;
+  /** Parts of model names, in any case: each GPU counted is one of these. */
+  readonly gpuModels?: readonly string[];
+  /** Free disk space. */
+  readonly disk?: Size;
   /** Cost of the job on this alternative; default the step's. */
   readonly cost?: number;
 }

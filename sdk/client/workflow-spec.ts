@@ -3,9 +3,12 @@
  *
  * It is on the path of every submit, so it walks each object's keys once and sets only the fields that are there.
  */
+import { LabelOperator } from '../../proto/gen/index.ts';
 import type {
   ForEach__Output,
   HardwareNeed__Output,
+  LabelNeed__Output,
+  LabelOperator__Output,
   Requirement__Output,
   StepSpec__Output,
   WorkflowSpec__Output,
@@ -80,9 +83,20 @@ const FOR_EACH: Readers<ForEach> = {
 const REQUIREMENT: Readers<Requirement> = {
   labels: (target, value, path, reading) => {
     if (!field.isObject(value)) return void field.wrong(reading, path, 'must be an object of texts');
-    for (const key of Object.keys(value)) field.text(value[key], `${path}.${key}`, reading);
-    target.labels = value as Record<string, string>;
+    const labels: Record<string, string> = {};
+    for (const name of Object.keys(value)) {
+      const wanted = value[name];
+      const at = `${path}.${name}`;
+      if (field.isObject(wanted)) {
+        target.labelNeeds = [
+          ...(target.labelNeeds ?? []),
+          ...readObject<LabelNeeds>(LABEL, { name, needs: [] }, wanted, at, reading).needs,
+        ];
+      } else if (field.text(wanted, at, reading) !== undefined) labels[name] = wanted as string;
+    }
+    target.labels = labels;
   },
+  models: (target, value, path, reading) => set(target, 'models', field.texts(value, path, reading)),
   alternatives: (target, value, path, reading) => {
     if (!Array.isArray(value)) return void field.wrong(reading, path, 'must be a list of objects');
     target.alternatives = value.map((need, index) =>
@@ -91,12 +105,49 @@ const REQUIREMENT: Readers<Requirement> = {
   },
 };
 
+/** Conditions on one label. */
+interface LabelNeeds {
+  readonly name: string;
+  readonly needs: Plain<LabelNeed__Output>[];
+}
+
+function compared(operator: LabelOperator__Output): Reader<LabelNeeds> {
+  return ({ name, needs }, value, path, reading) => {
+    if (typeof value !== 'number' && typeof value !== 'string')
+      return void field.wrong(reading, path, `must be a number, not ${field.kindOf(value)}`);
+    needs.push({ name, operator, values: [String(value)] });
+  };
+}
+
+function listed(operator: LabelOperator__Output): Reader<LabelNeeds> {
+  return ({ name, needs }, value, path, reading) => {
+    const values = field.texts(value, path, reading);
+    if (values !== undefined) needs.push({ name, operator, values });
+  };
+}
+
+const LABEL: Readers<LabelNeeds> = {
+  in: listed(LabelOperator.LABEL_OPERATOR_IN),
+  notIn: listed(LabelOperator.LABEL_OPERATOR_NOT_IN),
+  exists: ({ name, needs }, value, path, reading) => {
+    const wanted = field.flag(value, path, reading);
+    const { LABEL_OPERATOR_EXISTS: is, LABEL_OPERATOR_NOT_EXISTS: isNot } = LabelOperator;
+    if (wanted !== undefined) needs.push({ name, operator: wanted ? is : isNot, values: [] });
+  },
+  '<': compared(LabelOperator.LABEL_OPERATOR_LESS),
+  '<=': compared(LabelOperator.LABEL_OPERATOR_LESS_OR_EQUAL),
+  '>': compared(LabelOperator.LABEL_OPERATOR_GREATER),
+  '>=': compared(LabelOperator.LABEL_OPERATOR_GREATER_OR_EQUAL),
+};
+
 const NEED: Readers<Need> = {
   gpus: (need, value, path, reading) => set(need, 'gpus', field.wholeNumber(value, path, reading)),
   vram: (need, value, path, reading) => set(need, 'vramBytes', field.size(value, path, reading)),
   cpuCores: (need, value, path, reading) => set(need, 'cpuCores', field.wholeNumber(value, path, reading)),
   memory: (need, value, path, reading) => set(need, 'memoryBytes', field.size(value, path, reading)),
   cost: (need, value, path, reading) => set(need, 'cost', field.number(value, path, reading)),
+  gpuModels: (need, value, path, reading) => set(need, 'gpuModels', field.texts(value, path, reading)),
+  disk: (need, value, path, reading) => set(need, 'diskBytes', field.size(value, path, reading)),
 };
 
 /** The wire's spec; throws `INVALID_WORKFLOW` with every problem that shows without the coordinator. */

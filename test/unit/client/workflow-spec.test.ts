@@ -42,9 +42,16 @@ describe('workflow spec', () => {
           retries: 2,
           cost: 4.5,
           requirement: {
-            labels: { zone: 'a' },
+            labels: {
+              zone: 'a',
+              tier: { in: ['gold', 'silver'], exists: true },
+              cuda: { '>=': 12.1, '<': '13' },
+              spot: { exists: false },
+              rack: { notIn: ['r7'] },
+            },
+            models: ['sdxl'],
             alternatives: [
-              { gpus: 1, vram: '24GiB' },
+              { gpus: 1, vram: '24GiB', gpuModels: ['H100'], disk: '1KiB' },
               { cpuCores: 32, memory: 1024, cost: 9 },
             ],
           },
@@ -76,8 +83,17 @@ describe('workflow spec', () => {
           cost: 4.5,
           requirement: {
             labels: { zone: 'a' },
+            labelNeeds: [
+              { name: 'tier', operator: 1, values: ['gold', 'silver'] },
+              { name: 'tier', operator: 3, values: [] },
+              { name: 'cuda', operator: 8, values: ['12.1'] },
+              { name: 'cuda', operator: 5, values: ['13'] },
+              { name: 'spot', operator: 4, values: [] },
+              { name: 'rack', operator: 2, values: ['r7'] },
+            ],
+            models: ['sdxl'],
             alternatives: [
-              { gpus: 1, vramBytes: 25_769_803_776 },
+              { gpus: 1, vramBytes: 25_769_803_776, gpuModels: ['H100'], diskBytes: 1024 },
               { cpuCores: 32, memoryBytes: 1024, cost: 9 },
             ],
           },

@@ -8,9 +8,14 @@ const GIB = 2 ** 30;
 const BOX: Profile = {
   types: new Set(['image.make']),
   labels: { zone: 'eu', tier: '' },
-  gpus: [{ vramBytes: 24 * GIB }, { vramBytes: 8 * GIB }],
+  gpus: [
+    { vramBytes: 24 * GIB, model: 'NVIDIA GeForce RTX 4090' },
+    { vramBytes: 8 * GIB, model: 'NVIDIA RTX A2000' },
+  ],
   cpuCores: 16,
   memoryBytes: 64 * GIB,
+  diskBytes: 100 * GIB,
+  models: new Set(['image.make sdxl']),
 };
 
 function match(

@@ -424,6 +424,41 @@ describe('refuses', () => {
       'steps[0].requirement.labels.a INVALID_VALUE',
     ],
     [
+      'a condition on a label without an operator',
+      one({ requirement: { labelNeeds: [{ name: 'zone' }] } }),
+      'steps[0].requirement.labelNeeds[0].operator INVALID_VALUE',
+    ],
+    [
+      'a condition on a label without a name',
+      one({ requirement: { labelNeeds: [{ operator: 3 }] } }),
+      'steps[0].requirement.labelNeeds[0].name INVALID_VALUE',
+    ],
+    [
+      'an operator with too many values',
+      one({ requirement: { labelNeeds: [{ name: 'zone', operator: 3, values: ['eu'] }] } }),
+      'steps[0].requirement.labelNeeds[0].values INVALID_VALUE',
+    ],
+    [
+      'an operator without a value',
+      one({ requirement: { labelNeeds: [{ name: 'zone', operator: 1 }] } }),
+      'steps[0].requirement.labelNeeds[0].values INVALID_VALUE',
+    ],
+    [
+      'a comparison with no number',
+      one({ requirement: { labelNeeds: [{ name: 'cuda', operator: 7, values: ['12.1.0'] }] } }),
+      'steps[0].requirement.labelNeeds[0].values INVALID_VALUE',
+    ],
+    [
+      'a model without a name',
+      one({ requirement: { models: ['sdxl', ''] } }),
+      'steps[0].requirement.models[1] INVALID_VALUE',
+    ],
+    [
+      'a model of a GPU that is no text',
+      one({ requirement: { alternatives: [{ gpuModels: [7] }] } }),
+      'steps[0].requirement.alternatives[0].gpuModels[0] INVALID_VALUE',
+    ],
+    [
       'a label without a name',
       one({ requirement: { labels: { '': 'x' } } }),
       'steps[0].requirement.labels[""] INVALID_VALUE',

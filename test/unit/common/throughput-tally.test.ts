@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { costPerSecond } from '../../../agent/throughput/rate.ts';
-import { ThroughputTally } from '../../../agent/throughput/tally.ts';
+import { costPerSecond } from '../../../sdk/common/rate.ts';
+import { ThroughputTally } from '../../../sdk/common/throughput-tally.ts';
 
 const steady = (count: number, cost: number, runMs: number): { cost: number; runMs: number }[] =>
   Array.from({ length: count }, () => ({ cost, runMs }));

@@ -1,5 +1,5 @@
 /**
- * Cost per second from a window of finished jobs. Pure; `tally.ts` keeps the windows.
+ * Cost per second from a window of finished jobs. Pure; `throughput-tally.ts` keeps the windows.
  *
  * 1. Per running job: four jobs side by side do not count fourfold, because progress = elapsed * rate / cost is per job.
  * 2. Samples whose own rate lies beyond `TRIM` times the median, either way, are left out: one cold start or one cached
