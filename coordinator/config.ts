@@ -4,6 +4,8 @@
 import type { Logger } from '../runtime/log.ts';
 import type { Durability } from '../runtime/redis/durability.ts';
 import { DEFAULT_GRPC_PORT } from '../sdk/common/defaults.ts';
+import type { RateLimit } from './agents/rates.ts';
+import type { TenantConfig } from './tenants.ts';
 import type { CoordinatorTimes } from './times.ts';
 
 export interface CoordinatorConfig {
@@ -15,6 +17,10 @@ export interface CoordinatorConfig {
   readonly dataDir: string;
   /** Callers must present one of these tokens; none = loopback only. */
   readonly tokens?: readonly string[];
+  /** Who shares the fleet; default everybody is one tenant. */
+  readonly tenants?: readonly TenantConfig[];
+  /** How many jobs of a step type may be claimed; default any number. */
+  readonly rates?: ReadonlyMap<string, RateLimit>;
   /** First part of every Redis key; default "dibs". */
   readonly namespace?: string;
   /** Cells of a new key space; 0 = by the number of masters. */

@@ -21,6 +21,7 @@ import { diagnoseDue } from './agents/diagnosis.ts';
 import { Eligibility } from './agents/eligibility.ts';
 import { Fleet } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
+import { Rates } from './agents/rates.ts';
 import { artifactHandlers } from './artifacts/handlers.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { listenAddress } from './config.ts';
@@ -28,17 +29,26 @@ import type { CoordinatorConfig } from './config.ts';
 import { checkDurability, openConnections } from './connections.ts';
 import { listenToBus } from './events/bus.ts';
 import { News } from './events/news.ts';
+import { Board } from './forecast/board.ts';
+import { unrunnableReason } from './forecast/explain.ts';
+import { Forecasts } from './forecast/forecasts.ts';
+import { QueueBoard } from './forecast/queue-board.ts';
+import { Tracker } from './forecast/tracker.ts';
+import { WorkflowEta } from './forecast/workflow-eta.ts';
 import { agentHandlers } from './grpc/agent-service.ts';
 import { authenticator } from './grpc/caller.ts';
 import { operatorHandlers } from './grpc/operator-service.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { workflowHandlers } from './grpc/workflow-service.ts';
 import { maintenance } from './maintenance/maintenance.ts';
+import { JobProgress } from './progress/progress.ts';
 import { openCells } from './queue/cells.ts';
+import { keys } from './queue/keys.ts';
 import type { Cell } from './queue/keys.ts';
 import { Reads } from './queue/reads.ts';
 import { QueueStats } from './queue/stats.ts';
 import { Store } from './queue/store.ts';
+import { Tenants } from './tenants.ts';
 import { completeTimes } from './times.ts';
 import type { CoordinatorTimes } from './times.ts';
 import { Intake } from './workflow/intake.ts';
@@ -53,6 +63,8 @@ const DEFAULT_NAMESPACE = 'dibs';
 const STOP_GRACE_MS = 2000;
 /** Time agents get to go elsewhere by themselves, milliseconds. */
 const LEAVE_GRACE_MS = 500;
+/** Pause between two looks at watched jobs, milliseconds. */
+const POSITIONS_MS = 500;
 /** Pause of the slow check for ends whose news was lost, milliseconds. */
 const SLOW_CHECK_MS = 5000;
 
@@ -110,6 +122,8 @@ class RunningCoordinator implements Coordinator {
       openCells(redis, { namespace, count: this.#config.cells ?? 0, masters }),
     );
     const times = this.#times;
+    const tenants = new Tenants(this.#config.tenants ?? []);
+    const rates = new Rates(redis, (type) => keys.rate(namespace, type), this.#config.rates ?? new Map());
     const now = (): number => systemClock.now();
     const repeats = new Repeats({
       now: () => systemClock.monotonic(),
@@ -151,7 +165,35 @@ class RunningCoordinator implements Coordinator {
       onError,
     });
     const eligible = new Eligibility(fleet, classes);
-    const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
+    const monotonic = (): number => systemClock.monotonic();
+    const forecasts = new Forecasts({
+      redis,
+      cells,
+      classes,
+      reads,
+      fleet,
+      weightOf: (tenant) => tenants.weightOf(tenant),
+      monotonic,
+    });
+    const progress = new JobProgress({
+      memberOf: (id) => fleet.memberOf(id),
+      needOf: (queue) => classes.needs.get(queue),
+      now,
+    });
+    const board = new Board({ forecasts, reads, progress, monotonic });
+    const tracker = new Tracker({ redis, cells, reads, forecasts, random: Math.random });
+    const reader = new Reader({
+      store,
+      reads,
+      forecasts,
+      progress,
+      eta: new WorkflowEta({ store, reads, forecasts, progress }),
+      isRunnable: (queue) => eligible.isRunnable(queue),
+      unrunnableReason: (queue) => {
+        const need = classes.needs.get(queue);
+        return need === undefined ? '' : unrunnableReason(need, fleet.members());
+      },
+    });
     const results = new Results({ store, reader, now, onError });
     const news = new News();
     const intake = new Intake({
@@ -160,10 +202,13 @@ class RunningCoordinator implements Coordinator {
       classes,
       plans,
       costOf: (type, input) => costs.of(type, input),
+      weightOf: (tenant) => tenants.weightOf(tenant),
+      maxBandOf: (tenant) => tenants.maxBandOf(tenant),
       onMore: (wid) => void shell.settle(wid),
     });
     const listing = new Listing({ store, reader, now });
     const stats = new QueueStats({ redis, cells, classes, reads, now });
+    const queues = new QueueBoard({ stats, forecasts, classes, fleet });
 
     const claimers = cells.map(
       (cell) =>
@@ -173,6 +218,7 @@ class RunningCoordinator implements Coordinator {
           reads,
           plans,
           claimants: () => fleet.groups,
+          rates,
           hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),
@@ -258,6 +304,14 @@ class RunningCoordinator implements Coordinator {
         },
       }),
       new Loop({
+        name: 'positions',
+        intervalMs: POSITIONS_MS,
+        onError,
+        run: () => board.run(),
+      }),
+      new Loop({ name: 'queues', intervalMs: times.pollMs, onError, run: () => queues.run() }),
+      new Loop({ name: 'forecasts', intervalMs: times.pollMs, onError, run: () => tracker.run() }),
+      new Loop({
         name: 'slow check',
         intervalMs: SLOW_CHECK_MS,
         onError,
@@ -268,16 +322,33 @@ class RunningCoordinator implements Coordinator {
     const artifacts = new ArtifactStore({ folder: `${dataDir}/artifacts` });
     const authenticate = authenticator(
       tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),
+      tenants,
     );
     const leaving = new AbortController();
     const frame = { authenticate, log, leaving: leaving.signal, slowReaderMs: times.slowReaderMs };
     const server = new GrpcServer((grpc) => {
       grpc.addService(
         workflowService,
-        workflowHandlers({ frame, store, intake, reader, listing, results, shell, news }),
+        workflowHandlers({ frame, store, reads, intake, reader, listing, results, shell, news, board }),
       );
       grpc.addService(agentService, agentHandlers({ frame, greeter }));
-      grpc.addService(operatorService, operatorHandlers({ frame, fleet, stats }));
+      grpc.addService(
+        operatorService,
+        operatorHandlers({
+          frame,
+          fleet,
+          queues,
+          explaining: {
+            frame,
+            store,
+            reads,
+            classes,
+            fleet,
+            forecasts,
+            holdsOf: (queue) => [rates.told(queue.split('#', 1)[0] as string) ?? []].flat(),
+          },
+        }),
+      );
       grpc.addService(artifactService, artifactHandlers({ frame, store: artifacts }));
     });
     const address = listenAddress(this.#config);

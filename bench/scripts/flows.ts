@@ -60,13 +60,24 @@ export class Flows {
       registered: () => {},
       learn: () => {},
     } as unknown as Classes;
-    this.#intake = new Intake({ store, reads, classes, plans: this.#plans, costOf: () => 1 });
+    this.#intake = new Intake({
+      store,
+      reads,
+      classes,
+      plans: this.#plans,
+      costOf: () => 1,
+      weightOf: () => 1000,
+      maxBandOf: () => 2,
+    });
     const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: () => {} });
     this.#completions = new Completions({ store, shell, onEnded: () => {} });
   }
 
   submission(spec: WorkflowSpecInput): Submission {
-    const compiled = compileWorkflow(spec, { knownTypes: TYPES, costOf: () => 1 });
+    const compiled = compileWorkflow(spec, {
+      knownTypes: TYPES,
+      costOf: () => 1,
+    });
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
     const requestId = `request-${this.#count++}`;
     this.#intake.submit(
@@ -98,6 +109,7 @@ export class Flows {
           plan,
           view,
           inRun: count > 1,
+          cost: 0,
           progressAt: 0,
         };
         items.push(this.#completion(job, outputJson()));

@@ -2,7 +2,10 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { parseRate } from '../../coordinator/agents/rates.ts';
+import type { RateLimit } from '../../coordinator/agents/rates.ts';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
+import { readTenants } from '../../coordinator/tenants.ts';
 import { completeTimes } from '../../coordinator/times.ts';
 import { configPaths, readConfigFiles } from '../../runtime/config-file.ts';
 import { defineSettings, loadConfig } from '../../runtime/config.ts';
@@ -39,6 +42,26 @@ export const coordinatorSettings = defineSettings({
     schema: z.union([z.literal('auto'), wholeNumber(1, 1024)]),
     default: 'auto',
     doc: 'Cells of a new key space; auto = one for a single Redis, several a master for a Cluster.',
+  },
+  tenants: {
+    schema: text,
+    doc: 'YAML file that names tenants: tokens, weight, maxRunning, maxPriority of each. None: everybody is one tenant.',
+  },
+  rateLimit: {
+    schema: text.transform((list, context) => {
+      const limits = new Map<string, RateLimit>();
+      for (const part of list.split(/[\s,]+/).filter((one) => one !== '')) {
+        const read = parseRate(part);
+        if (read === undefined)
+          context.addIssue({
+            code: 'custom',
+            message: `"${part}" is not like image.upscale=10/s or video.cut=5/m:2`,
+          });
+        else limits.set(read.type, read.limit);
+      }
+      return limits;
+    }),
+    doc: 'Jobs of a step type that may be claimed: type=10/s, type=5/m:2 (burst 2); several, separated by spaces. None: any number.',
   },
   ...durabilitySettings,
   ...timeSettings,
@@ -84,6 +107,8 @@ export function coordinatorConfig(
     dataDir,
     tokens: values.token?.split(/\s+/).filter((token) => token !== '') ?? [],
     namespace: values.namespace,
+    ...(values.tenants !== undefined && { tenants: readTenants(values.tenants) }),
+    ...(values.rateLimit !== undefined && { rates: values.rateLimit }),
     cells: values.cells === 'auto' ? 0 : values.cells,
     times: timesOf(values),
     durability: values.durability,

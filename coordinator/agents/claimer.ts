@@ -23,6 +23,7 @@ import type { PlanCache } from '../workflow/plan-cache.ts';
 import { readHead } from '../workflow/view.ts';
 import type { WorkflowView } from '../workflow/view.ts';
 import type { Credit } from './credit.ts';
+import type { Rates } from './rates.ts';
 
 /** Jobs asked for one agent in one call: keeps a script call under a millisecond. */
 const MAX_PER_ASK = 64;
@@ -73,6 +74,7 @@ export interface ClaimerOptions {
   readonly reads: Reads;
   readonly plans: PlanCache;
   readonly claimants: () => readonly ClaimantGroup[];
+  readonly rates: Pick<Rates, 'any' | 'isLimited' | 'take' | 'giveBack'>;
   /** Whether agents other than this one could run a class. */
   readonly hasOthers: (queue: string, agentId: string) => boolean;
   /** Another cell may have what this one lacks. */
@@ -84,6 +86,19 @@ export interface ClaimerOptions {
 
 /** By field: what `Reads.runInputs` found there. */
 type RunInputs = Map<string, { readonly from: number; readonly inputs: readonly string[] }>;
+
+/** Of limited step types: tokens no ask has yet, and those no job was granted for. */
+interface Tokens {
+  readonly free: Map<string, number>;
+  readonly unused: Map<string, number>;
+}
+
+/** What grants are made into jobs with. */
+interface Found {
+  readonly plans: ReadonlyMap<string, Plan>;
+  readonly inputs: RunInputs;
+  readonly tokens: Tokens | undefined;
+}
 
 interface Asked {
   readonly claimant: Claimant;
@@ -105,6 +120,7 @@ export class Claimer {
   #again = false;
   #stopped = false;
   #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
@@ -145,15 +161,23 @@ export class Claimer {
 
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#timer);
   }
 
   async #run(): Promise<void> {
     try {
       do {
         this.#again = false;
-        const asked = this.#asks();
-        if (asked.length === 0) continue;
-        await this.#claim(asked);
+        const tokens = await this.#takeTokens();
+        const asked = this.#asks(tokens);
+        if (asked.length === 0) await this.#giveBack(tokens);
+        else {
+          try {
+            await this.#claim(asked, tokens);
+          } finally {
+            await this.#giveBack(tokens);
+          }
+        }
       } while (this.#again && !this.#stopped);
     } catch (error) {
       this.#options.onError(error);
@@ -163,7 +187,49 @@ export class Claimer {
     }
   }
 
-  #asks(): Asked[] {
+  /** Tokens for the limited step types that may be asked for; undefined where there is none. */
+  async #takeTokens(): Promise<Tokens | undefined> {
+    const { rates } = this.#options;
+    if (!rates.any) return undefined;
+    const wanted = new Map<string, number>();
+    for (const group of this.#options.claimants()) {
+      for (const [type] of this.#wetOf(group)) {
+        if (!rates.isLimited(type)) continue;
+        const open = group.reduce((sum, { credit }) => sum + credit.openOf(type), 0);
+        if (open > 0) wanted.set(type, Math.min(MAX_PER_CLAIM, (wanted.get(type) ?? 0) + open));
+      }
+    }
+    if (wanted.size === 0) return undefined;
+    const tokens: Tokens = { free: new Map(), unused: new Map() };
+    let waitMs = Number.POSITIVE_INFINITY;
+    await Promise.all(
+      [...wanted].map(async ([type, jobs]) => {
+        const answer = await rates.take(type, jobs);
+        tokens.free.set(type, answer.taken);
+        tokens.unused.set(type, answer.taken);
+        if (answer.taken < jobs) waitMs = Math.min(waitMs, answer.waitMs);
+      }),
+    );
+    if (waitMs < Number.POSITIVE_INFINITY) this.#kickIn(waitMs);
+    return tokens;
+  }
+
+  async #giveBack(tokens: Tokens | undefined): Promise<void> {
+    if (tokens === undefined) return;
+    const { rates } = this.#options;
+    await Promise.all([...tokens.unused].map(([type, jobs]) => rates.giveBack(type, jobs)));
+  }
+
+  #kickIn(ms: number): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.kick();
+    }, ms);
+    this.#timer.unref();
+  }
+
+  #asks(tokens: Tokens | undefined): Asked[] {
     const groups = this.#options.claimants();
     const asked: Asked[] = [];
     let room = MAX_PER_CLAIM;
@@ -174,7 +240,7 @@ export class Claimer {
       const wet = this.#wetOf(group);
       for (let at = 0; wet.length > 0 && at < group.length && room > 0; at++) {
         const claimant = group[(at + Math.floor(this.#turn / groups.length)) % group.length] as Claimant;
-        const ask = this.#askFor(claimant, wet, room);
+        const ask = this.#askFor(claimant, wet, room, tokens);
         if (ask === undefined) continue;
         room -= ask[1];
         asked.push({ claimant, ask, preference: claimant.preference(ask[2]), claimedAt: 0 });
@@ -199,6 +265,7 @@ export class Claimer {
     { agentId, credit }: Claimant,
     wet: readonly (readonly [type: string, names: readonly string[]])[],
     room: number,
+    tokens: Tokens | undefined,
   ): ClaimAsk | undefined {
     const open = credit.open;
     if (open === 0) return undefined;
@@ -208,8 +275,10 @@ export class Claimer {
     const alone: number[] = [];
     const left = this.#left.get(agentId);
     for (const [type, names] of wet) {
-      const limit = credit.openOf(type);
+      const free = tokens?.free.get(type);
+      const limit = Math.min(credit.openOf(type), free ?? Number.POSITIVE_INFINITY);
       if (limit === 0) continue;
+      if (free !== undefined) tokens?.free.set(type, free - limit);
       let grouped = false;
       for (const name of names) {
         if (left?.has(name) === true) continue;
@@ -224,7 +293,7 @@ export class Claimer {
     return [agentId, Math.min(open, MAX_PER_ASK, room), classes, groups, limits, alone];
   }
 
-  async #claim(asked: readonly Asked[]): Promise<void> {
+  async #claim(asked: readonly Asked[], tokens: Tokens | undefined): Promise<void> {
     const { cell, store } = this.#options;
     for (const one of asked) one.claimedAt = one.claimant.credit.reserve(one.ask[1]);
     let reply: unknown[];
@@ -243,7 +312,7 @@ export class Claimer {
     } finally {
       for (const { claimant, ask } of asked) claimant.credit.unreserve(ask[1]);
     }
-    const granted = this.#deliver(asked, reply, { plans, inputs }, `${store.origin}.${number}`);
+    const granted = this.#deliver(asked, reply, { plans, inputs, tokens }, `${store.origin}.${number}`);
     const [short, left] = reply[0] as ClaimShort;
     const leaves = new Set<string>();
     for (let i = 0; i < left.length; i += 2) leaves.add(`${left[i]} ${left[i + 1]}`);
@@ -341,7 +410,7 @@ export class Claimer {
   #deliver(
     asked: readonly Asked[],
     reply: readonly unknown[],
-    { plans, inputs }: { readonly plans: ReadonlyMap<string, Plan>; readonly inputs: RunInputs },
+    { plans, inputs, tokens }: Found,
     claimId: string,
   ): number[][] {
     const granted: number[][] = asked.map(() => []);
@@ -361,6 +430,8 @@ export class Claimer {
       const group = ask[3][position] ?? 1;
       const counts = granted[index] as number[];
       counts[group] = (counts[group] ?? 0) + count;
+      const unused = tokens?.unused.get(type);
+      if (unused !== undefined) tokens?.unused.set(type, unused - count);
       for (let at = 0; at < count; at++) {
         claimant.credit.offered(type, claimedAt);
         this.#give(claimant, {

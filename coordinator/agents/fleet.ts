@@ -15,6 +15,8 @@ import { canRun } from '../queue/match.ts';
 import type { CapabilityClass, Profile } from '../queue/match.ts';
 import { setFields } from '../queue/small-writes.ts';
 import { Groups } from './groups.ts';
+import { memberElsewhere, memberHere } from './members.ts';
+import type { Member } from './members.ts';
 import { Roster } from './roster.ts';
 import type { Session } from './session.ts';
 
@@ -31,6 +33,8 @@ export interface AgentRecord {
   readonly advertisement: Advertisement__Output | null;
   readonly condition: Condition__Output | null;
   readonly held: number;
+  /** The same by queue. */
+  readonly heldBy: Readonly<Record<string, number>>;
   readonly throughput: Heartbeat__Output['throughput'];
   /** As the last heartbeat said; likewise the throughput. */
   readonly telemetry: Heartbeat__Output['telemetry'];
@@ -189,6 +193,44 @@ export class Fleet {
     return agents;
   }
 
+  /** Everybody who is connected, those served elsewhere as the last `connected` found them. */
+  members(): Member[] {
+    const { now, heartbeatMs } = this.#options;
+    const members: Member[] = [];
+    for (const session of this.#sessions.values()) {
+      const heard = this.#heard.get(session.agentId);
+      members.push(memberHere(session, heard?.heartbeat.throughput ?? []));
+    }
+    for (const entry of this.#roster.entries()) {
+      if (this.#sessions.has(entry.id) || now() - entry.heartbeatAtMs > 3 * heartbeatMs + 10_000) continue;
+      if (entry.state !== AgentState.AGENT_STATE_LOST) members.push(memberElsewhere(entry));
+    }
+    return members;
+  }
+
+  /** Jobs that agents hold, by queue; of agents served elsewhere as their last heartbeat left it. */
+  heldBy(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    const add = (queue: string, count: number): void => {
+      counts.set(queue, (counts.get(queue) ?? 0) + count);
+    };
+    for (const session of this.#sessions.values())
+      for (const [queue, count] of session.heldBy()) add(queue, count);
+    for (const { id, state, record } of this.#roster.entries()) {
+      if (this.#sessions.has(id) || state === AgentState.AGENT_STATE_LOST) continue;
+      for (const [queue, count] of Object.entries(record.heldBy)) add(queue, count);
+    }
+    return counts;
+  }
+
+  /** One of `members`; undefined where it is not connected. */
+  memberOf(id: string): Member | undefined {
+    const session = this.#sessions.get(id);
+    if (session !== undefined) return memberHere(session, this.#heard.get(id)?.heartbeat.throughput ?? []);
+    const entry = this.#roster.find(id);
+    return entry === undefined ? undefined : memberElsewhere(entry);
+  }
+
   async #forget(ids: readonly string[]): Promise<void> {
     const { redis, namespace } = this.#options;
     await redis.hdel(keys.agents(namespace), ...ids);
@@ -231,6 +273,7 @@ export class Fleet {
       advertisement: session.hello.advertisement,
       condition: session.condition,
       held: session.held,
+      heldBy: Object.fromEntries(session.heldBy()),
       throughput: heard?.heartbeat.throughput ?? [],
       telemetry: heard?.heartbeat.telemetry ?? null,
       telemetryAtMs: heard?.at ?? 0,

@@ -117,6 +117,7 @@ export class Greeter {
       now,
       matchKey: () => key,
       profile: () => profile,
+      openProfile: () => open,
       classesIn: (cell: Cell) => this.#matching.classesIn(cell, open, key),
       costOn: (queue, ownCost) => this.#matching.costOn(open, queue, ownCost),
       preference: (names) => this.#preference(session, names),

@@ -13,6 +13,8 @@ export interface HeldJob {
   readonly wid: string;
   readonly step: number;
   readonly plan: Plan | undefined;
+  /** On this agent; 0 = not known. */
+  readonly cost: number;
   /** The workflow as the claim left it. */
   readonly view: WorkflowView | undefined;
   /** It was claimed as one of a run. */

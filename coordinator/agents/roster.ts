@@ -24,6 +24,7 @@ export interface RosterEntry {
   readonly connectedAtMs: number;
   readonly heartbeatAtMs: number;
   readonly profile: Profile;
+  readonly record: AgentRecord;
 }
 
 interface Known {
@@ -47,6 +48,10 @@ export class Roster {
 
   *entries(): Generator<RosterEntry, void, undefined> {
     for (const { entry } of this.#known.values()) yield entry;
+  }
+
+  find(id: string): RosterEntry | undefined {
+    return this.#known.get(id)?.entry;
   }
 
   /** Calls at the same time are one. */
@@ -76,9 +81,10 @@ export class Roster {
       known.round = this.#round;
       return;
     }
-    const { state, sessionId, connectedAtMs, heartbeatAtMs, advertisement } = JSON.parse(text) as AgentRecord;
+    const record = JSON.parse(text) as AgentRecord;
+    const { state, sessionId, connectedAtMs, heartbeatAtMs, advertisement } = record;
     const profile = profileOf(advertisement);
-    const entry: RosterEntry = { id, state, sessionId, connectedAtMs, heartbeatAtMs, profile };
+    const entry: RosterEntry = { id, state, sessionId, connectedAtMs, heartbeatAtMs, profile, record };
     this.#known.set(id, { text, entry, round: this.#round });
   }
 }

@@ -11,6 +11,7 @@
  * 4. What the agent sends once a session and the store could not take ends the session, so that it is sent again.
  * 5. One bad item of a message takes nothing else away; only what breaks the protocol ends the session.
  */
+import { Verdict } from '../../proto/gen/index.ts';
 import type {
   AgentMessage__Output,
   Condition__Output,
@@ -20,6 +21,7 @@ import type {
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
+import { ThroughputTally } from '../../sdk/common/throughput-tally.ts';
 import type { AcceptReply, Told } from '../queue/items.ts';
 import { cellIndexOf, jobId, parseJobId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
@@ -39,6 +41,8 @@ import { checkAdvertisement, checkCondition } from './profiles.ts';
 
 /** Reported progress is stored at most this often per job, milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000;
+/** Ended jobs from which a throughput is learnt. */
+const MIN_SAMPLES = 3;
 /** Further jobs one batch may ask for. */
 const MAX_EMITTED = 1000;
 /** Length of the reason of a release. */
@@ -56,6 +60,7 @@ export interface SessionOptions {
   /** Equal for agents that can run the same. */
   readonly matchKey: () => string;
   readonly profile: () => Profile;
+  readonly openProfile: () => Profile;
   /** Classes by step type that this agent can run. */
   readonly classesIn: (cell: Cell) => ReadonlyMap<string, readonly string[]>;
   /** Credits grew or a place fell free. */
@@ -93,6 +98,7 @@ export class Session implements Claimant {
   /** Jobs with further jobs on their way into the store: their completion must come after. */
   readonly #emitting = new Map<string, Promise<unknown>>();
   readonly #emits: Emits;
+  readonly #tally = new ThroughputTally();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -101,6 +107,21 @@ export class Session implements Claimant {
     this.sessionId = options.sessionId;
     this.hello = options.hello;
     this.credit = new Credit(options);
+  }
+
+  /** Cost a second of one running job, as learnt from the jobs that ended in this session; undefined for too few. */
+  throughputOf(type: string): number | undefined {
+    return this.#tally.figureOf(type, MIN_SAMPLES);
+  }
+
+  /** The same by queue, as far as that is known. */
+  heldBy(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { plan, step } of this.#held.values()) {
+      const queue = plan?.steps[step]?.queue;
+      if (queue !== undefined) counts.set(queue, (counts.get(queue) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** Jobs it holds, offers included. */
@@ -114,6 +135,11 @@ export class Session implements Claimant {
 
   get profile(): Profile {
     return this.#options.profile();
+  }
+
+  /** As its condition leaves it. */
+  get openProfile(): Profile {
+    return this.#options.openProfile();
   }
 
   classesIn(cell: Cell): ReadonlyMap<string, readonly string[]> {
@@ -160,7 +186,8 @@ export class Session implements Claimant {
       return;
     }
     const id = jobId(ref);
-    this.#held.set(id, { ref, token, wid, step, plan, view, inRun: job.inRun, progressAt: 0 });
+    const { cost, inRun } = job;
+    this.#held.set(id, { ref, token, wid, step, plan, cost, view, inRun, progressAt: 0 });
     this.#heardAt.set(id, this.#options.now());
     this.#options.outbox.offer({
       jobId: id,
@@ -280,6 +307,7 @@ export class Session implements Claimant {
       wid: parsed.wid,
       step: parsed.step,
       plan: undefined,
+      cost: 0,
       view: undefined,
       inRun: false,
       progressAt: 0,
@@ -297,6 +325,9 @@ export class Session implements Claimant {
       return;
     }
     this.#forget(id, token);
+    const type = job.plan?.steps[job.step]?.type;
+    if (type !== undefined && job.cost > 0 && said.verdict === Verdict.VERDICT_SUCCEEDED)
+      this.#tally.add(type, job.cost, said.runMs);
     const store = (): void =>
       this.#options.completions.store(job, said, ack, (error) => this.#unstored(error));
     const emitting = this.#emitting.size === 0 ? undefined : this.#emitting.get(id);

@@ -5,11 +5,10 @@
  * everybody is the default tenant.
  */
 import type { Metadata } from '@grpc/grpc-js';
-import { requireToken } from '../../runtime/auth.ts';
+import { bearerToken, requireToken } from '../../runtime/auth.ts';
 import type { TokenCheck } from '../../runtime/auth.ts';
-
-/** The one tenant there is until credentials carry one. */
-export const DEFAULT_TENANT = 'default';
+import { DEFAULT_TENANT } from '../tenants.ts';
+import type { Tenants } from '../tenants.ts';
 
 export interface Caller {
   readonly tenant: string;
@@ -18,9 +17,13 @@ export interface Caller {
 /** Throws UNAUTHENTICATED when the call carries no or a wrong token. */
 export type Authenticate = (metadata: Metadata) => Caller;
 
-export function authenticator(check: TokenCheck | undefined): Authenticate {
+/** `check`: of tokens that are no tenant's own; undefined = none is needed where no tenant has one either. */
+export function authenticator(check: TokenCheck | undefined, tenants: Tenants): Authenticate {
+  const open: TokenCheck | undefined = check ?? (tenants.haveTokens ? () => false : undefined);
   return (metadata) => {
-    requireToken(metadata, check);
+    const owner = tenants.haveTokens ? tenants.ownerOf(bearerToken(metadata)) : undefined;
+    if (owner !== undefined) return { tenant: owner };
+    requireToken(metadata, open);
     return { tenant: DEFAULT_TENANT };
   };
 }

@@ -1,13 +1,16 @@
 /**
  * OperatorService: queues and fleet, in pages ordered by name.
  */
-import type { Agent__Output, Queue__Output } from '../../proto/gen/index.ts';
+import type { Agent__Output } from '../../proto/gen/index.ts';
 import type { OperatorHandlers, Plain } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Fleet } from '../agents/fleet.ts';
-import type { QueueStats } from '../queue/stats.ts';
-import { unary } from './handling.ts';
+import type { QueueBoard } from '../forecast/queue-board.ts';
+import { explainHandlers } from './explain-service.ts';
+import type { ExplainParts } from './explain-service.ts';
+import { serverStream, unary } from './handling.ts';
 import type { Frame } from './handling.ts';
+import { queueMessage, watchQueues } from './watch-queues.ts';
 
 const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1000;
@@ -15,24 +18,34 @@ const MAX_PAGE = 1000;
 export interface OperatorServiceParts {
   readonly frame: Frame;
   readonly fleet: Fleet;
-  readonly stats: QueueStats;
+  readonly queues: QueueBoard;
+  readonly explaining: ExplainParts;
 }
 
-export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts): Partial<OperatorHandlers> {
+export function operatorHandlers({
+  frame,
+  fleet,
+  queues,
+  explaining,
+}: OperatorServiceParts): Partial<OperatorHandlers> {
   return {
+    ...explainHandlers(explaining),
+
     listQueues: unary(frame, async (request) => {
-      const profiles = (await fleet.connected()).map(({ profile }) => profile);
-      const queues = (await stats.list(profiles)).map((queue): Plain<Queue__Output> => ({
-        name: queue.name,
-        type: queue.type,
-        requirementJson: queue.requirement === null ? '' : JSON.stringify(queue.requirement),
-        waiting: queue.waiting,
-        oldestWaitMs: queue.oldestWaitMs,
-        eligibleAgents: queue.eligibleAgents,
-      }));
-      const page = pageOf(queues, (queue) => queue.name ?? '', request);
-      return { queues: page.items, nextPageToken: page.next };
+      const page = pageOf(await queues.list(), ({ name }) => name, request);
+      return { queues: page.items.map(queueMessage), nextPageToken: page.next };
     }),
+
+    getQueue: unary(frame, async ({ name }) => {
+      const queue = (await queues.list()).find((one) => one.name === name);
+      if (queue === undefined)
+        throw new DibsError('QUEUE_NOT_FOUND', `There is no queue "${name.slice(0, 200)}".`);
+      return { queue: queueMessage(queue) };
+    }),
+
+    watchQueues: serverStream(frame, (_request, _caller, write, signal) =>
+      watchQueues(queues, write, signal),
+    ),
 
     listAgents: unary(frame, async (request) => {
       const page = pageOf(await fleet.list(), (agent) => `${agent.name}\0${agent.id}`, request);

@@ -130,10 +130,10 @@ class SubmitSession {
       this.#refuse(item, new DibsError('INVALID_REQUEST', message));
       return;
     }
-    const plan = intake.compileNow(item.workflow);
+    const plan = intake.compileNow(this.#tenant, item.workflow);
     if (plan !== undefined) this.#submit(item, plan);
     else {
-      intake.compile(item.workflow).then(
+      intake.compile(this.#tenant, item.workflow).then(
         (late) => this.#submit(item, late),
         (error: unknown) => this.#refuse(item, error),
       );

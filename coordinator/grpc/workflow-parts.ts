@@ -1,5 +1,7 @@
 /** What the handlers of WorkflowService are made of. */
 import type { News } from '../events/news.ts';
+import type { Board } from '../forecast/board.ts';
+import type { Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
 import type { Intake } from '../workflow/intake.ts';
 import type { Listing } from '../workflow/listing.ts';
@@ -17,4 +19,6 @@ export interface WorkflowServiceParts {
   readonly results: Results;
   readonly shell: Shell;
   readonly news: News;
+  readonly reads: Reads;
+  readonly board: Board;
 }

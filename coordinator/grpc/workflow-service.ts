@@ -11,18 +11,19 @@ import type { Plan } from '../workflow/plan.ts';
 import { serverStream, unary } from './handling.ts';
 import { checkRequestId } from './request-id.ts';
 import { submitStream } from './submit-stream.ts';
+import { watchPosition } from './watch-position.ts';
 import { watchWorkflow } from './watch.ts';
 import type { WorkflowServiceParts } from './workflow-parts.ts';
 
 /** Longest wait of GetWorkflow, milliseconds. */
 const MAX_WAIT_MS = 60_000;
 
-export function workflowHandlers(parts: WorkflowServiceParts): Partial<WorkflowHandlers> {
+export function workflowHandlers(parts: WorkflowServiceParts): WorkflowHandlers {
   const { frame, intake, reader, listing, shell, store, news } = parts;
   return {
     submitWorkflow: unary(frame, async (request, { tenant }) => {
       checkRequestId(request.requestId);
-      const plan = await intake.compile(request.workflow);
+      const plan = await intake.compile(tenant, request.workflow);
       if (request.validateOnly) return { workflow: previewOf(plan, request.requestId), duplicate: false };
       const accepted = await new Promise<Accepted>((resolve, reject) => {
         intake.submit(tenant, request.requestId, plan, false, resolve, reject);
@@ -45,7 +46,11 @@ export function workflowHandlers(parts: WorkflowServiceParts): Partial<WorkflowH
         loaded = await find(reader, wid, tenant);
       }
       return {
-        workflow: await reader.message(loaded, { jobs: request.includeJobs, outputs: !request.omitOutputs }),
+        workflow: await reader.message(loaded, {
+          jobs: request.includeJobs,
+          outputs: !request.omitOutputs,
+          etas: true,
+        }),
       };
     }),
 
@@ -59,6 +64,10 @@ export function workflowHandlers(parts: WorkflowServiceParts): Partial<WorkflowH
 
     watchWorkflow: serverStream(frame, (request, { tenant }, write, signal) =>
       watchWorkflow({ store, reader, news }, widOf(request.workflowId), tenant, request, write, signal),
+    ),
+
+    watchPosition: serverStream(frame, (request, { tenant }, write, signal) =>
+      watchPosition(parts, tenant, request, write, signal),
     ),
 
     cancelWorkflow: unary(frame, async (request, { tenant }) => {

@@ -142,6 +142,8 @@ export const keys = {
   agents: (namespace: string) => `${namespace}:{fleet}:agents`,
   /** Hash: step types ever advertised. */
   types: (namespace: string) => `${namespace}:{fleet}:types`,
+  /** Hash: token bucket of a limited step type. */
+  rate: (namespace: string, type: string) => `${namespace}:{fleet}:rate:${type}`,
   /** Hash: what was fixed when the key space was created. */
   creation: (namespace: string) => `${namespace}:{fleet}:creation`,
 } as const;

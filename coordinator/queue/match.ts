@@ -57,12 +57,20 @@ export type PredicateName = (typeof PREDICATES)[number];
 /** `cost`: of the job on that agent; 0 = the step's own. */
 export type Match =
   | { readonly ok: true; readonly cost: number }
-  | { readonly ok: false; readonly predicate: PredicateName; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly predicate: PredicateName;
+      readonly message: string;
+      /** Share that is missing, of what can be counted: 0.7 where 24 GiB are there and 80 needed; else 1. */
+      readonly short: number;
+    };
 
 interface Link<Wanted> {
   readonly name: PredicateName;
   /** Null = passes. */
   readonly refuses: (profile: Profile, wanted: Wanted) => string | null;
+  /** What is there and what is needed, where both are amounts. */
+  readonly amounts?: (profile: Profile, wanted: Wanted) => readonly [has: number, needed: number];
 }
 
 const AGENT_CHAIN: readonly Link<CapabilityClass>[] = [
@@ -79,13 +87,19 @@ const HARDWARE_CHAIN: readonly Link<HardwareNeed>[] = [
     name: 'gpus',
     refuses: ({ gpus }, need) =>
       gpus.length >= need.gpus ? null : `has ${count(gpus.length, 'GPU')}, ${need.gpus} needed`,
+    amounts: ({ gpus }, need) => [gpus.length, need.gpus],
   },
   { name: 'gpu_model', refuses: missingGpuModel },
-  { name: 'vram', refuses: missingVram },
+  {
+    name: 'vram',
+    refuses: missingVram,
+    amounts: ({ gpus }, need) => [Math.max(0, ...gpus.map(({ vramBytes }) => vramBytes)), need.vramBytes],
+  },
   {
     name: 'cpu',
     refuses: ({ cpuCores }, need) =>
       cpuCores >= need.cpuCores ? null : `has ${count(cpuCores, 'CPU core')}, ${need.cpuCores} needed`,
+    amounts: ({ cpuCores }, need) => [cpuCores, need.cpuCores],
   },
   {
     name: 'memory',
@@ -93,11 +107,13 @@ const HARDWARE_CHAIN: readonly Link<HardwareNeed>[] = [
       memoryBytes >= need.memoryBytes
         ? null
         : `has ${gib(memoryBytes)} of memory, ${gib(need.memoryBytes)} needed`,
+    amounts: ({ memoryBytes }, need) => [memoryBytes, need.memoryBytes],
   },
   {
     name: 'disk',
     refuses: ({ diskBytes }, { diskBytes: needed = 0 }) =>
       diskBytes >= needed ? null : `has ${gib(diskBytes)} of free disk, ${gib(needed)} needed`,
+    amounts: ({ diskBytes }, need) => [diskBytes, need.diskBytes ?? 0],
   },
 ];
 
@@ -107,7 +123,7 @@ const ASSUMED_COST = 1;
 export function canRun(profile: Profile, klass: CapabilityClass): Match {
   for (const link of AGENT_CHAIN) {
     const message = link.refuses(profile, klass);
-    if (message !== null) return { ok: false, predicate: link.name, message };
+    if (message !== null) return { ok: false, predicate: link.name, message, short: 1 };
   }
   const alternatives = klass.requirement?.alternatives ?? [];
   const ownCost = klass.cost ?? 0;
@@ -130,7 +146,9 @@ function cheapestFit(profile: Profile, alternatives: readonly HardwareNeed[], ow
       least = compared;
     } else if (link > furthest) {
       furthest = link;
-      miss = { ok: false, predicate: (HARDWARE_CHAIN[link] as Link<HardwareNeed>).name, message };
+      const { name, amounts } = HARDWARE_CHAIN[link] as Link<HardwareNeed>;
+      const [has, needed] = amounts?.(profile, need) ?? [0, 1];
+      miss = { ok: false, predicate: name, message, short: Math.max(0, 1 - has / needed) };
     }
   }
   return fit !== undefined || miss === undefined ? { ok: true, cost: fit ?? ownCost } : miss;

@@ -21,11 +21,10 @@ import { packPlan } from './plan-codec.ts';
 import type { PlanCache } from './plan-cache.ts';
 import type { Plan, PlanStep } from './plan.ts';
 import { compileWorkflow } from './spec.ts';
+import type { CompileResult } from './spec.ts';
 import type { WorkflowSpecInput } from './spec-input.ts';
 import { freshView } from './view.ts';
-
-/** Fair-queueing weight of a tenant, thousandths. */
-const WEIGHT = 1000;
+import { PRIORITIES } from '../tenants.ts';
 
 export interface Accepted {
   readonly wid: string;
@@ -41,6 +40,10 @@ export interface IntakeOptions {
   readonly plans: PlanCache;
   /** A workflow was stored whose first decision is not all of its beginning. */
   readonly onMore?: (wid: string) => void;
+  /** Fair-queueing weight, thousandths. */
+  readonly weightOf: (tenant: string) => number;
+  /** Highest band of its steps. */
+  readonly maxBandOf: (tenant: string) => number;
   /** Cost of a job by the executor's formula. */
   readonly costOf: (type: string, input: Json) => number;
 }
@@ -53,21 +56,21 @@ export class Intake {
   }
 
   /** Compiles; throws INVALID_WORKFLOW or INPUT_TOO_LARGE with every problem. */
-  async compile(spec: WorkflowSpecInput | null | undefined): Promise<Plan> {
+  async compile(tenant: string, spec: WorkflowSpecInput | null | undefined): Promise<Plan> {
     const { classes } = this.#options;
-    let result = this.#compile(spec);
+    let result = this.#compile(tenant, spec);
     if (!result.ok && result.problems.some((problem) => problem.reason === 'UNKNOWN_STEP_TYPE')) {
       // Another coordinator's agents may have brought the type since we looked.
       await classes.refreshTypes();
-      result = this.#compile(spec);
+      result = this.#compile(tenant, spec);
     }
     if (result.ok) return result.plan;
     throw refusal(result.problems);
   }
 
   /** As `compile`, when it needs no look at the store; undefined otherwise. Hot path of the submit stream. */
-  compileNow(spec: WorkflowSpecInput | null | undefined): Plan | undefined {
-    const result = this.#compile(spec);
+  compileNow(tenant: string, spec: WorkflowSpecInput | null | undefined): Plan | undefined {
+    const result = this.#compile(tenant, spec);
     return result.ok ? result.plan : undefined;
   }
 
@@ -103,9 +106,23 @@ export class Intake {
     );
   }
 
-  #compile(spec: WorkflowSpecInput | null | undefined) {
-    const { classes, costOf } = this.#options;
-    return compileWorkflow(spec ?? {}, { knownTypes: classes.types, costOf });
+  #compile(tenant: string, spec: WorkflowSpecInput | null | undefined): CompileResult {
+    const { classes, costOf, maxBandOf } = this.#options;
+    const result = compileWorkflow(spec ?? {}, { knownTypes: classes.types, costOf });
+    if (!result.ok) return result;
+    const most = maxBandOf(tenant);
+    const problems = result.plan.steps.flatMap(({ index, band }): Problem[] =>
+      band <= most
+        ? []
+        : [
+            {
+              path: `steps[${index}].priority`,
+              reason: 'OUT_OF_RANGE',
+              message: `is at most ${PRIORITIES[most]} for this tenant`,
+            },
+          ],
+    );
+    return problems.length === 0 ? result : { ok: false, problems };
   }
 
   /** `more`: the first decision could not do all there is to begin. */
@@ -128,7 +145,17 @@ export class Intake {
     const common = { plan: packPlan(plan), classes: fresh };
     const only = plan.steps.length === 1 ? plan.steps[0] : undefined;
     if (only !== undefined && isPlain(plan, only)) {
-      const item: SoloItem = [wid, tenant, WEIGHT, requestId, 0, origin, only.queue, only.band, only.cost];
+      const item: SoloItem = [
+        wid,
+        tenant,
+        this.#options.weightOf(tenant),
+        requestId,
+        0,
+        origin,
+        only.queue,
+        only.band,
+        only.cost,
+      ];
       return { submission: { ...common, item, solo: true }, more: false };
     }
     const needs = plan.steps.map((step) => step.needs.length);
@@ -142,7 +169,7 @@ export class Intake {
     const item: SubmitItem = [
       wid,
       tenant,
-      WEIGHT,
+      this.#options.weightOf(tenant),
       requestId,
       0,
       needs,

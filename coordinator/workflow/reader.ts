@@ -7,22 +7,21 @@ import { FailMode as FailModeCode } from '../../proto/gen/index.ts';
 import type {
   Counts__Output,
   FailMode__Output,
-  Job__Output,
   Priority__Output,
-  ProgressSource__Output,
   State__Output,
   Step__Output,
   Workflow__Output,
 } from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
-import { claimsOf } from '../queue/history.ts';
-import { jobId, jobRef, workflowId } from '../queue/keys.ts';
-import type { Cell } from '../queue/keys.ts';
-import { Standing } from '../queue/standing.ts';
+import type { Span } from '../forecast/critical-path.ts';
+import type { WorkflowEta } from '../forecast/workflow-eta.ts';
+import { jobRef, workflowId } from '../queue/keys.ts';
 import { STEPS_PER_CHUNK } from '../queue/records.ts';
-import type { JobRecord, Reads } from '../queue/reads.ts';
+import type { Reads } from '../queue/reads.ts';
 import type { Store } from '../queue/store.ts';
+import { jobMessages, stepProgress } from './job-messages.ts';
+import type { JobMessagesOptions } from './job-messages.ts';
 import { stepOutput } from './outputs.ts';
 import { unpackPlan } from './plan-codec.ts';
 import type { FailMode, Plan, PlanStep } from './plan.ts';
@@ -45,11 +44,12 @@ export interface LoadedWorkflow {
   readonly view: WorkflowView;
 }
 
-export interface ReaderOptions {
+export interface ReaderOptions extends JobMessagesOptions {
   readonly store: Store;
   readonly reads: Reads;
-  /** Whether an agent is connected that can run a class. */
-  readonly isRunnable: (queue: string) => boolean;
+  readonly eta: WorkflowEta;
+  /** Why no connected agent can run a class, in words. */
+  readonly unrunnableReason: (queue: string) => string;
 }
 
 export class Reader {
@@ -78,15 +78,18 @@ export class Reader {
 
   async message(
     loaded: LoadedWorkflow,
-    show: { readonly jobs: boolean; readonly outputs: boolean },
+    show: { readonly jobs: boolean; readonly outputs: boolean; readonly etas?: boolean },
   ): Promise<Plain<Workflow__Output>> {
     const { wid, plan, view } = loaded;
-    const steps = await Promise.all(plan.steps.map((step) => this.#step(loaded, step, show)));
-    const unrunnable =
-      !isTerminal(view.state) &&
-      plan.steps.some(
-        (step) => (view.steps[step.index]?.open ?? 0) > 0 && !this.#options.isRunnable(step.queue),
-      );
+    const etas = show.etas === true ? await this.#options.eta.of(wid, plan, view) : undefined;
+    const steps = await Promise.all(
+      plan.steps.map((step) => this.#step(loaded, step, show, etas?.steps[step.index])),
+    );
+    const stuck = isTerminal(view.state)
+      ? undefined
+      : plan.steps.find(
+          (step) => (view.steps[step.index]?.open ?? 0) > 0 && !this.#options.isRunnable(step.queue),
+        );
     return {
       id: workflowId(wid),
       name: plan.name,
@@ -107,7 +110,10 @@ export class Reader {
       partial: isPartial(view, plan.failMode),
       failMode: FAIL_MODES[plan.failMode],
       requestId: view.requestId,
-      unrunnable,
+      unrunnable: stuck !== undefined,
+      unrunnableReason: stuck === undefined ? '' : this.#options.unrunnableReason(stuck.queue),
+      doneInP50Ms: Math.round(etas?.workflow?.p50 ?? 0),
+      doneInP90Ms: Math.round(etas?.workflow?.p90 ?? 0),
     };
   }
 
@@ -137,6 +143,7 @@ export class Reader {
     loaded: LoadedWorkflow,
     step: PlanStep,
     show: { readonly jobs: boolean; readonly outputs: boolean },
+    eta: Span | undefined,
   ): Promise<Plain<Step__Output>> {
     const { wid, plan, view } = loaded;
     const { store, reads } = this.#options;
@@ -145,6 +152,12 @@ export class Reader {
     const wanted = show.jobs || (show.outputs && succeeded) ? state.nextJob : 0;
     const jobs = wanted > 0 ? await reads.jobs(store.cellOf(wid), wid, step.index, 0, wanted) : [];
     const total = Math.max(0, state.total);
+    const running = jobs.flatMap((job, ordinal) =>
+      job === undefined || isTerminal(job.state)
+        ? []
+        : [this.#options.progress.of(jobRef(wid, step.index, ordinal), job)],
+    );
+    const { fraction, source } = stepProgress(state, running);
     return {
       name: step.name,
       type: step.type,
@@ -153,69 +166,27 @@ export class Reader {
       startedAtMs: state.startedAt,
       completedAtMs: state.completedAt,
       outputJson: show.outputs && succeeded ? stepOutput(jobs, total, step.fanOut !== null) : '',
-      progress: succeeded ? 1 : total > 0 ? state.ok / total : 0,
-      progressSource: 0,
+      progress: succeeded ? 1 : fraction,
+      progressSource: source,
       jobsTotal: total,
       jobsSucceeded: state.ok,
       jobsFailed: state.bad,
       jobs: show.jobs
-        ? await this.#jobs(store.cellOf(wid), wid, step, jobs.slice(0, MAX_JOBS_SHOWN), show.outputs)
+        ? await jobMessages(
+            this.#options,
+            store.cellOf(wid),
+            wid,
+            step.index,
+            jobs.slice(0, MAX_JOBS_SHOWN),
+            show.outputs,
+          )
         : [],
+      doneInP50Ms: Math.round(eta?.p50 ?? 0),
+      doneInP90Ms: Math.round(eta?.p90 ?? 0),
       dependsOn: step.needs.map((need) => plan.steps[need]?.name ?? ''),
       priority: (step.band + 1) as Priority__Output,
       metadataJson: step.metadataJson,
     };
-  }
-
-  #jobs(
-    cell: Cell,
-    wid: string,
-    step: PlanStep,
-    jobs: readonly (JobRecord | undefined)[],
-    outputs: boolean,
-  ): Promise<Plain<Job__Output>[]> {
-    const { store, reads } = this.#options;
-    const positions = new Standing(store.redis, reads, cell);
-    const shown = jobs.flatMap((job, ordinal) => (job === undefined ? [] : [{ job, ordinal }]));
-    return Promise.all(
-      shown.map(async ({ job, ordinal }) => {
-        const position =
-          job.state === State.unassigned && job.member !== ''
-            ? await positions.of(wid, step.index, ordinal, job)
-            : 0;
-        return {
-          id: jobId(jobRef(wid, step.index, ordinal)),
-          state: job.state as State__Output,
-          outcome: { reason: job.reason, message: job.message },
-          agentId: job.agent,
-          cost: job.cost,
-          progress: Math.max(0, job.progress),
-          progressSource: job.progressSource as ProgressSource__Output,
-          queuedAtMs: job.queuedAt,
-          startedAtMs: job.startedAt,
-          completedAtMs: job.completedAt,
-          attempt: job.attempt,
-          claims: job.claims,
-          recoveries: job.recoveries,
-          queuePosition: position,
-          index: job.slot,
-          replaces: job.replaces >= 0 ? jobId(jobRef(wid, step.index, job.replaces)) : '',
-          queue: job.queue,
-          runnable: isTerminal(job.state) || job.hold > 0 || this.#options.isRunnable(job.queue),
-          blockedReason: job.blocked,
-          outputJson: outputs ? job.output : '',
-          history: claimsOf(job).map(({ attempt, agent, end, reason, claimedAt, startedAt, endedAt }) => ({
-            attempt,
-            agentId: agent,
-            end,
-            reason,
-            claimedAtMs: claimedAt,
-            startedAtMs: startedAt,
-            endedAtMs: endedAt,
-          })),
-        };
-      }),
-    );
   }
 }
 

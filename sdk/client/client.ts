@@ -14,6 +14,7 @@ import { resolveOptions } from './client-options.ts';
 import type { ClientOptions } from './client-options.ts';
 import { Connection } from './connection.ts';
 import type { WatchEvent } from './events.ts';
+import { explainAgent, explainJob } from './explain-calls.ts';
 import { listAgents, listQueues } from './operator-calls.ts';
 import { submitAndGetOutput, submitAndGetOutputs } from './output.ts';
 import type { OutputOptions } from './output.ts';
@@ -21,9 +22,18 @@ import { submitMany } from './submit-many.ts';
 import type { SubmitManyItem, SubmitManyOptions, SubmitOutcome } from './submit-many.ts';
 import { openSubmitStream } from './submit-stream.ts';
 import type { SubmitStream } from './submit-stream.ts';
-import type { AgentView, QueueView, WorkflowView } from './views.ts';
+import type {
+  AgentExplanation,
+  AgentView,
+  JobExplanation,
+  QueueView,
+  StandingView,
+  WorkflowView,
+} from './views.ts';
 import { watchWorkflow } from './watch.ts';
 import type { WatchOptions } from './watch.ts';
+import { watchPosition, watchQueues } from './watch-standing.ts';
+import type { QueuesChanged, WatchStandingOptions } from './watch-standing.ts';
 import {
   cancelWorkflow,
   getWorkflow,
@@ -66,6 +76,17 @@ export interface DibsClient extends Disposable {
   /** Newest first. */
   list(options?: ListOptions): AsyncGenerator<WorkflowView, void, undefined>;
   cancel(workflowId: string, options?: CancelOptions): Promise<WorkflowView>;
+  /** Where jobs stand, from the queue to their end: all of them first, then those that changed. */
+  watchPosition(
+    jobIds: readonly string[],
+    options?: WatchStandingOptions,
+  ): AsyncGenerator<readonly StandingView[], void, undefined>;
+  /** All queues first, then those that change; until the loop is left. */
+  watchQueues(options?: WatchStandingOptions): AsyncGenerator<QueuesChanged, void, undefined>;
+  /** Why a job waits, or what holds it. */
+  explainJob(jobId: string, options?: CallOptions): Promise<JobExplanation>;
+  /** Why an agent gets nothing. */
+  explainAgent(agentId: string, options?: CallOptions): Promise<AgentExplanation>;
   queues(options?: CallOptions): AsyncGenerator<QueueView, void, undefined>;
   agents(options?: CallOptions): AsyncGenerator<AgentView, void, undefined>;
   readonly artifacts: {
@@ -94,6 +115,10 @@ export function createClient(options: ClientOptions = {}): DibsClient {
     get: (workflowId, getOptions) => getWorkflow(connection, workflowId, getOptions),
     list: (listOptions) => listWorkflows(connection, listOptions),
     cancel: (workflowId, cancelOptions) => cancelWorkflow(connection, workflowId, cancelOptions),
+    watchPosition: (jobIds, watchOptions) => watchPosition(connection, jobIds, watchOptions),
+    watchQueues: (watchOptions) => watchQueues(connection, watchOptions),
+    explainJob: (jobId, callOptions) => explainJob(connection, jobId, callOptions),
+    explainAgent: (agentId, callOptions) => explainAgent(connection, agentId, callOptions),
     queues: (callOptions) => listQueues(connection, callOptions),
     agents: (callOptions) => listAgents(connection, callOptions),
     artifacts: {

@@ -4,6 +4,8 @@
 import type {
   Agent__Output as WireAgent,
   Job__Output as WireJob,
+  JobForecast__Output as WireForecast,
+  JobStanding__Output as WireStanding,
   Outcome__Output as WireOutcome,
   Queue__Output as WireQueue,
   Step__Output as WireStep,
@@ -17,8 +19,11 @@ import type {
   AgentView,
   ClaimEnd,
   Explained,
+  ForecastSpan,
+  ForecastView,
   JobView,
   QueueView,
+  StandingView,
   StepView,
   WorkflowResult,
   WorkflowView,
@@ -39,6 +44,8 @@ export function readWorkflow(wire: WireWorkflow): WorkflowView {
     failedStep: orNull(wire.failedStep),
     partial: wire.partial,
     unrunnable: wire.unrunnable,
+    unrunnableReason: orNull(wire.unrunnableReason),
+    doneIn: spanOf(wire.doneInP50Ms, wire.doneInP90Ms),
     createdAt: date(wire.createdAtMs),
     startedAt: date(wire.startedAtMs),
     completedAt: date(wire.completedAtMs),
@@ -74,6 +81,37 @@ function readStep(wire: WireStep): StepView {
     dependsOn: wire.dependsOn,
     priority: PRIORITIES[wire.priority] ?? 'normal',
     metadata: jsonOr(wire.metadataJson, {}),
+    doneIn: spanOf(wire.doneInP50Ms, wire.doneInP90Ms),
+  };
+}
+
+function spanOf(p50Ms: number, p90Ms: number): ForecastSpan | null {
+  return p90Ms === 0 ? null : { p50Ms, p90Ms };
+}
+
+export function readForecast(wire: WireForecast): ForecastView {
+  const span = (p50Ms: number, p90Ms: number): ForecastSpan | null => (wire.known ? { p50Ms, p90Ms } : null);
+  return {
+    position: wire.position,
+    exact: wire.exact,
+    costAhead: wire.costAhead,
+    eligibleAgents: wire.eligibleAgents,
+    likelyAgentId: orNull(wire.likelyAgentId),
+    startIn: span(wire.startInP50Ms, wire.startInP90Ms),
+    doneIn: span(wire.doneInP50Ms, wire.doneInP90Ms),
+    unrunnableReason: orNull(wire.unrunnableReason),
+  };
+}
+
+export function readStanding(wire: WireStanding): StandingView {
+  const source = PROGRESS_SOURCES[wire.progressSource] ?? null;
+  return {
+    jobId: wire.jobId,
+    status: stateName(wire.state),
+    forecast: wire.forecast === null ? null : readForecast(wire.forecast),
+    progress: source === null ? null : wire.progress,
+    progressSource: source,
+    agentId: orNull(wire.agentId),
   };
 }
 
@@ -94,6 +132,7 @@ function readJob(wire: WireJob): JobView {
     claims: wire.claims,
     recoveries: wire.recoveries,
     queuePosition: wire.queuePosition === 0 ? null : wire.queuePosition,
+    forecast: wire.forecast === null ? null : readForecast(wire.forecast),
     index: wire.index,
     replaces: orNull(wire.replaces),
     queue: wire.queue,
@@ -120,6 +159,20 @@ export function readQueue(wire: WireQueue): QueueView {
     waiting: wire.waiting,
     oldestWaitMs: wire.oldestWaitMs,
     eligibleAgents: wire.eligibleAgents,
+    closedAgents: wire.closedAgents,
+    running: wire.running,
+    waitingCost: wire.waitingCost,
+    throughput: wire.throughput,
+    drainInMs: wire.drainInMs === 0 ? null : wire.drainInMs,
+    unrunnableReason: orNull(wire.unrunnableReason),
+    forecastQuality:
+      wire.forecastQuality === null
+        ? null
+        : {
+            samples: wire.forecastQuality.samples,
+            medianError: wire.forecastQuality.medianError,
+            withinP90: wire.forecastQuality.withinP90,
+          },
   };
 }
 

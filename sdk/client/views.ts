@@ -25,6 +25,10 @@ export interface WorkflowView extends Explained {
   readonly partial: boolean;
   /** A job of it waits that no connected agent can run. */
   readonly unrunnable: boolean;
+  /** The requirement, the agent that comes nearest and what it lacks; null when every waiting job can be run. */
+  readonly unrunnableReason: string | null;
+  /** Milliseconds until it is done by its critical path; null = over, or not known. */
+  readonly doneIn: ForecastSpan | null;
   readonly createdAt: Date | null;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
@@ -69,6 +73,30 @@ export interface StepView extends Explained {
   readonly dependsOn: readonly string[];
   readonly priority: PriorityName;
   readonly metadata: Json;
+  /** Milliseconds until its last job is done; null = over, or not known. */
+  readonly doneIn: ForecastSpan | null;
+}
+
+/** Half of all forecasts are over by p50, nine of ten by p90. */
+export interface ForecastSpan {
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+}
+
+/** Where a waiting job stands, and when its turn comes. */
+export interface ForecastView {
+  /** Place in the queue of the agent most likely to claim it next, from 1. */
+  readonly position: number;
+  readonly exact: boolean;
+  /** Cost of all jobs before it. */
+  readonly costAhead: number;
+  readonly eligibleAgents: number;
+  readonly likelyAgentId: string | null;
+  /** Milliseconds until it starts, and until it is done; null where no agent's throughput is known. */
+  readonly startIn: ForecastSpan | null;
+  readonly doneIn: ForecastSpan | null;
+  /** Why no connected agent can run it; null when one can. */
+  readonly unrunnableReason: string | null;
 }
 
 export type ProgressSourceName = 'estimated' | 'reported';
@@ -88,6 +116,8 @@ export interface JobView extends Explained {
   readonly recoveries: number;
   /** From 1; null when not queued. */
   readonly queuePosition: number | null;
+  /** Only while it waits in its queue. */
+  readonly forecast: ForecastView | null;
   readonly index: number;
   readonly replaces: string | null;
   readonly queue: string;
@@ -127,6 +157,22 @@ export interface QueueView {
   readonly waiting: number;
   readonly oldestWaitMs: number;
   readonly eligibleAgents: number;
+  /** Agents of these that take nothing now. */
+  readonly closedAgents: number;
+  /** Jobs that agents hold. */
+  readonly running: number;
+  readonly waitingCost: number;
+  /** Cost a second of its agents together, all slots busy. */
+  readonly throughput: number;
+  /** Milliseconds until what waits now has started; null where nothing waits or it is not known. */
+  readonly drainInMs: number | null;
+  readonly unrunnableReason: string | null;
+  /** Of forecasts lately; null before the first. */
+  readonly forecastQuality: {
+    readonly samples: number;
+    readonly medianError: number;
+    readonly withinP90: number;
+  } | null;
 }
 
 export interface AgentView {
@@ -169,4 +215,58 @@ export interface WorkflowResult extends Explained {
   readonly total: number;
   /** Sequence number of the terminal event. */
   readonly sequence: number;
+}
+
+/** Where a watched job stands. */
+export interface StandingView {
+  readonly jobId: string;
+  readonly status: StateName;
+  readonly forecast: ForecastView | null;
+  /** 0 to 1; null before anybody knows. */
+  readonly progress: number | null;
+  readonly progressSource: ProgressSourceName | null;
+  readonly agentId: string | null;
+}
+
+/** Why a job waits, or what holds it. */
+export interface JobExplanation {
+  readonly jobId: string;
+  readonly status: StateName;
+  readonly summary: string;
+  readonly queue: string;
+  /** What it needs, in words. */
+  readonly requirement: string;
+  readonly forecast: ForecastView | null;
+  /** Agents that cannot take it now, by the first thing that stands against it, most agents first. */
+  readonly missed: readonly {
+    readonly reason: string;
+    readonly agents: number;
+    readonly example: string;
+    readonly exampleAgentId: string;
+  }[];
+  readonly nearest: {
+    readonly agentId: string;
+    readonly agentName: string;
+    readonly reason: string;
+    readonly message: string;
+    readonly advice: string;
+  } | null;
+  readonly openAgents: readonly string[];
+  /** What else keeps it: a pause, a limit. */
+  readonly holds: readonly string[];
+}
+
+/** Why an agent gets nothing. */
+export interface AgentExplanation {
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly summary: string;
+  /** Waiting jobs it does not take, by the first thing that stands against them, most jobs first. */
+  readonly skipped: readonly {
+    readonly reason: string;
+    readonly jobs: number;
+    readonly example: string;
+    readonly exampleQueue: string;
+  }[];
+  readonly runnableJobs: number;
 }

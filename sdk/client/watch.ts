@@ -4,8 +4,6 @@
  * Invariants: every event once and in order (a `resync` starts the count anew); the next connection begins after the
  * last event that was given out; it ends after the terminal event, whatever the stream does.
  */
-import type grpc from '@grpc/grpc-js';
-import { fromServiceError } from '../../runtime/grpc-errors.ts';
 import type { WatchWorkflowRequest__Output, WatchWorkflowResponse__Output } from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import type { Connection } from './connection.ts';
@@ -13,6 +11,7 @@ import { DibsError } from './errors.ts';
 import { isTerminalEvent, isTerminalStatus, readEvent, readResync } from './events.ts';
 import type { WatchEvent } from './events.ts';
 import { pause } from './pause.ts';
+import { received } from './received.ts';
 import { Patience } from './reconnect.ts';
 import { getWorkflow } from './workflow-calls.ts';
 
@@ -76,23 +75,4 @@ export async function* watchWorkflow(
 function* readMessage(message: WatchWorkflowResponse__Output): Generator<WatchEvent> {
   if (message.resync !== null) yield readResync(message.resync);
   for (const event of message.events) yield readEvent(event);
-}
-
-/** The stream's messages; leaving the loop cancels the call, and failures are `DibsError` or the signal's reason. */
-async function* received<Message>(
-  call: grpc.ClientReadableStream<Message>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Message, void, undefined> {
-  const cancel = (): void => call.cancel();
-  // Cancelling emits an error that nobody iterates for any more.
-  call.on('error', () => undefined);
-  signal?.addEventListener('abort', cancel, { once: true });
-  try {
-    yield* call as AsyncIterable<Message>;
-  } catch (error) {
-    throw signal?.aborted === true ? signal.reason : fromServiceError(error);
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-    cancel();
-  }
 }

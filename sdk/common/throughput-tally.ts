@@ -15,6 +15,9 @@ interface TypeTally {
   next: number;
   finished: number;
   meanRunMs: number;
+  /** What `figureOf` made when so many had finished. */
+  figure: number | undefined;
+  figuredAt: number;
 }
 
 export interface ThroughputFigure {
@@ -30,7 +33,7 @@ export class ThroughputTally {
   add(type: string, cost: number, runMs: number): number {
     let tally = this.#types.get(type);
     if (tally === undefined) {
-      tally = { window: [], next: 0, finished: 0, meanRunMs: runMs };
+      tally = { window: [], next: 0, finished: 0, meanRunMs: runMs, figure: undefined, figuredAt: 0 };
       this.#types.set(type, tally);
     }
     const slot = tally.window[tally.next];
@@ -48,6 +51,17 @@ export class ThroughputTally {
   /** Recent mean run time; undefined before the first success. */
   meanRunMs(type: string): number | undefined {
     return this.#types.get(type)?.meanRunMs;
+  }
+
+  /** Cost a second of one type; undefined for fewer than `least` jobs. Made anew only when a job has ended since. */
+  figureOf(type: string, least: number): number | undefined {
+    const tally = this.#types.get(type);
+    if (tally === undefined || tally.window.length < least) return undefined;
+    if (tally.figuredAt !== tally.finished) {
+      tally.figure = costPerSecond(inOrder(tally));
+      tally.figuredAt = tally.finished;
+    }
+    return tally.figure;
   }
 
   figures(): ThroughputFigure[] {

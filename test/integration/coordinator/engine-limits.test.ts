@@ -150,9 +150,17 @@ async function parts(url: string) {
   });
   const reads = new Reads(raw);
   const classes = new Classes(raw, 'limits', cells);
-  const intake = new Intake({ store, reads, classes, plans: new PlanCache(), costOf: () => 1 });
+  const intake = new Intake({
+    store,
+    reads,
+    classes,
+    plans: new PlanCache(),
+    costOf: () => 1,
+    weightOf: () => 1000,
+    maxBandOf: () => 2,
+  });
   const submit = async (requestId: string, more: { readonly timeout?: number } = {}): Promise<string> => {
-    const plan = await intake.compile({
+    const plan = await intake.compile('default', {
       allowUnknownTypes: true,
       ...(more.timeout === undefined ? {} : { timeoutMs: more.timeout }),
       steps: [

@@ -245,7 +245,7 @@ export function runCases(world: () => World): void {
     const standing = new Standing(w.redis, new Reads(w.redis), w.cell);
     const position = async (ref: string): Promise<number> => {
       const { wid: of, step, ordinal } = parseJobRef(ref);
-      return standing.of(of, step, ordinal, (await jobOf(w, ref)) as JobRecord);
+      return (await standing.of(of, step, ordinal, (await jobOf(w, ref)) as JobRecord))?.position ?? 0;
     };
     expect(await position(`${wid}-0-2`)).toBe(1);
     expect(await position(`${wid}-0-8`)).toBe(7);

@@ -91,14 +91,16 @@ export interface WorkflowServiceClient extends grpc.Client {
   submitWorkflow(argument: _dibs_v1_SubmitWorkflowRequest, callback: grpc.requestCallback<_dibs_v1_SubmitWorkflowResponse__Output>): grpc.ClientUnaryCall;
 
   /**
-   * Streams where jobs stand: one message whenever something an answer says has changed, at most a few a second; a job
-   * that has been claimed, or has ended, is told once more and then left out. Ends when none is left.
+   * Streams where jobs stand, from their place in the queue over their progress to their end: a message whenever something
+   * has changed, at most two a second. A forecast is told again when what it says differs by a tenth and by a second at least:
+   * time that passes is no change. Ends when all jobs have.
    */
   WatchPosition(argument: _dibs_v1_WatchPositionRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
   WatchPosition(argument: _dibs_v1_WatchPositionRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
   /**
-   * Streams where jobs stand: one message whenever something an answer says has changed, at most a few a second; a job
-   * that has been claimed, or has ended, is told once more and then left out. Ends when none is left.
+   * Streams where jobs stand, from their place in the queue over their progress to their end: a message whenever something
+   * has changed, at most two a second. A forecast is told again when what it says differs by a tenth and by a second at least:
+   * time that passes is no change. Ends when all jobs have.
    */
   watchPosition(argument: _dibs_v1_WatchPositionRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
   watchPosition(argument: _dibs_v1_WatchPositionRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_dibs_v1_WatchPositionResponse__Output>;
@@ -143,8 +145,9 @@ export interface WorkflowServiceHandlers extends grpc.UntypedServiceImplementati
   SubmitWorkflow: grpc.handleUnaryCall<_dibs_v1_SubmitWorkflowRequest__Output, _dibs_v1_SubmitWorkflowResponse>;
 
   /**
-   * Streams where jobs stand: one message whenever something an answer says has changed, at most a few a second; a job
-   * that has been claimed, or has ended, is told once more and then left out. Ends when none is left.
+   * Streams where jobs stand, from their place in the queue over their progress to their end: a message whenever something
+   * has changed, at most two a second. A forecast is told again when what it says differs by a tenth and by a second at least:
+   * time that passes is no change. Ends when all jobs have.
    */
   WatchPosition: grpc.handleServerStreamingCall<_dibs_v1_WatchPositionRequest__Output, _dibs_v1_WatchPositionResponse>;
 

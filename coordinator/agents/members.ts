@@ -1,0 +1,86 @@
+/**
+ * Connected agents as forecasts and explanations see them: what they can run, how fast, and why they take nothing.
+ */
+import type { Advertisement__Output, Throughput__Output } from '../../proto/gen/index.ts';
+import { AgentState } from '../../proto/gen/index.ts';
+import { openProfile } from '../queue/match.ts';
+import type { Profile } from '../queue/match.ts';
+import { conditionOf, profileKey } from './profiles.ts';
+import type { RosterEntry } from './roster.ts';
+import type { Session } from './session.ts';
+
+export interface Member {
+  readonly id: string;
+  readonly name: string;
+  readonly profile: Profile;
+  /** As its condition leaves it. */
+  readonly open: Profile;
+  /** Equal for equal open profiles. */
+  readonly key: string;
+  /** Jobs at once. */
+  readonly slots: number;
+  /** Jobs of a type at once. */
+  readonly concurrencyOf: (type: string) => number;
+  /** Jobs it holds. */
+  readonly held: number;
+  /** Cost a second of one running job; undefined = not known. */
+  readonly throughputOf: (type: string) => number | undefined;
+  /** Why it takes nothing, as a stable code; '' = it does. */
+  readonly closed: '' | 'draining' | 'paused' | 'quarantined' | 'closed';
+  /** In words, completes "the agent …"; '' where it is open. */
+  readonly closedWhy: string;
+}
+
+/** `told`: what its last heartbeat said. */
+export function memberHere(session: Session, told: readonly Throughput__Output[]): Member {
+  const { agentId, hello, condition, draining } = session;
+  return {
+    id: agentId,
+    name: hello.name || agentId,
+    profile: session.profile,
+    open: session.openProfile,
+    key: session.matchKey,
+    ...slotsOf(hello.advertisement),
+    held: session.held,
+    throughputOf: (type) => session.throughputOf(type) ?? rateIn(told, type),
+    ...closedBy(draining, condition?.closed ?? ''),
+  };
+}
+
+export function memberElsewhere({ id, profile, state, record }: RosterEntry): Member {
+  const open = openProfile(profile, conditionOf(record.condition));
+  return {
+    id,
+    name: record.name,
+    profile,
+    open,
+    key: profileKey(open),
+    ...slotsOf(record.advertisement),
+    held: record.held,
+    throughputOf: (type) => rateIn(record.throughput, type),
+    ...closedBy(state === AgentState.AGENT_STATE_DRAINING, record.condition?.closed ?? ''),
+  };
+}
+
+function slotsOf(advertisement: Advertisement__Output | null): Pick<Member, 'slots' | 'concurrencyOf'> {
+  const slots = advertisement?.slots ?? 0;
+  const executors = advertisement?.executors ?? [];
+  return {
+    slots,
+    concurrencyOf: (type) => {
+      const concurrency = executors.find((executor) => executor.type === type)?.concurrency ?? 0;
+      return concurrency === 0 ? slots : Math.min(slots, concurrency);
+    },
+  };
+}
+
+function rateIn(told: readonly Throughput__Output[], type: string): number | undefined {
+  const rate = told.find((figure) => figure.type === type)?.costPerSecond;
+  return rate !== undefined && rate > 0 ? rate : undefined;
+}
+
+function closedBy(draining: boolean, closed: string): Pick<Member, 'closed' | 'closedWhy'> {
+  if (draining) return { closed: 'draining', closedWhy: 'is draining' };
+  if (closed !== '') return { closed: 'closed', closedWhy: `takes nothing: ${closed}` };
+  return { closed: '', closedWhy: '' };
+}

@@ -1,0 +1,126 @@
+/**
+ * All queues as operators see them, and who watches them.
+ *
+ * Invariants: made once a round however many watch; a round without a watcher makes nothing; watchers are told queues that changed,
+ * and an age that only grows is no change.
+ */
+import type { Classes } from '../agents/classes.ts';
+import type { Fleet } from '../agents/fleet.ts';
+import type { Member } from '../agents/members.ts';
+import type { QueueStat, QueueStats } from '../queue/stats.ts';
+import { unrunnableReason } from './explain.ts';
+import type { Forecasts } from './forecasts.ts';
+import type { Quality } from './ratios.ts';
+
+export interface QueueNews extends QueueStat {
+  readonly running: number;
+  readonly waitingCost: number;
+  /** Cost a second. */
+  readonly throughput: number;
+  /** 0 = nothing waits, or not known. */
+  readonly drainInMs: number;
+  readonly closedAgents: number;
+  readonly quality: Quality | undefined;
+  readonly unrunnableReason: string;
+}
+
+export interface FleetNews {
+  readonly connected: number;
+  readonly quarantined: number;
+  readonly paused: number;
+  readonly slots: number;
+  readonly held: number;
+}
+
+export type QueueListener = (queues: readonly QueueNews[], fleet: FleetNews) => void;
+
+export interface QueueBoardOptions {
+  readonly stats: QueueStats;
+  readonly forecasts: Forecasts;
+  readonly classes: Pick<Classes, 'needs'>;
+  readonly fleet: Pick<Fleet, 'connected' | 'members' | 'heldBy'>;
+}
+
+export class QueueBoard {
+  readonly #options: QueueBoardOptions;
+  readonly #listeners = new Map<QueueListener, Map<string, string>>();
+  readonly #fleetTold = new WeakMap<QueueListener, string>();
+
+  constructor(options: QueueBoardOptions) {
+    this.#options = options;
+  }
+
+  /** Queues by name. */
+  async list(): Promise<QueueNews[]> {
+    const { stats, forecasts, classes, fleet } = this.#options;
+    const profiles = (await fleet.connected()).map(({ profile }) => profile);
+    const [queues, outlook] = await Promise.all([stats.list(profiles), forecasts.outlook()]);
+    const members = fleet.members();
+    const held = fleet.heldBy();
+    return queues.map((queue): QueueNews => {
+      const { name } = queue;
+      const parts = [...outlook.waiting()].filter((part) => part.name === name);
+      const need = classes.needs.get(name);
+      return {
+        ...queue,
+        running: held.get(name) ?? 0,
+        waitingCost: parts.reduce((sum, { now, meanCost }) => sum + (now?.jobs ?? 0) * meanCost, 0),
+        throughput: outlook.throughputOf(name),
+        drainInMs: Math.round(
+          Math.max(0, ...parts.map((part) => outlook.startInMs(part, part.now?.jobs ?? 0) ?? 0)),
+        ),
+        closedAgents: outlook.agentsOf(name).closed,
+        quality: forecasts.qualityOf(name),
+        unrunnableReason:
+          queue.waiting === 0 || queue.eligibleAgents > 0 || need === undefined
+            ? ''
+            : unrunnableReason(need, members),
+      };
+    });
+  }
+
+  fleetNow(): FleetNews {
+    return summaryOf(this.#options.fleet.members());
+  }
+
+  /** The first call has all queues; returns the function that signs off. */
+  watch(listener: QueueListener): () => void {
+    this.#listeners.set(listener, new Map());
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** One round. */
+  async run(): Promise<void> {
+    if (this.#listeners.size === 0) return;
+    const queues = (await this.list()).map((queue) => ({ queue, text: textOf(queue) }));
+    const fleet = this.fleetNow();
+    const fleetText = JSON.stringify(fleet);
+    for (const [listener, told] of this.#listeners) {
+      const changed = queues.filter(({ queue, text }) => told.get(queue.name) !== text);
+      const fleetChanged = this.#fleetTold.get(listener) !== fleetText;
+      if (changed.length === 0 && !fleetChanged) continue;
+      for (const { queue, text } of changed) told.set(queue.name, text);
+      this.#fleetTold.set(listener, fleetText);
+      listener(
+        changed.map(({ queue }) => queue),
+        fleet,
+      );
+    }
+  }
+}
+
+/** Equal as long as nothing but time has passed. */
+function textOf({ oldestWaitMs: _age, drainInMs, quality: _quality, ...rest }: QueueNews): string {
+  return JSON.stringify([rest, Math.round(drainInMs / 1000)]);
+}
+
+function summaryOf(members: readonly Member[]): FleetNews {
+  let [quarantined, paused, slots, held] = [0, 0, 0, 0];
+  for (const member of members) {
+    if (member.closed === 'quarantined') quarantined++;
+    else if (member.closed === 'paused') paused++;
+    slots += member.slots;
+    held += member.held;
+  }
+  return { connected: members.length, quarantined, paused, slots, held };
+}
