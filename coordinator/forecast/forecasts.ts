@@ -83,21 +83,33 @@ export class Forecasts {
     const known = this.#outlook;
     if (known !== undefined && this.#options.monotonic() - known.at <= MAX_AGE_MS)
       return Promise.resolve(known);
+    return this.#anew();
+  }
+
+  #anew(): Promise<Outlook> {
     this.#making ??= this.#make().finally(() => (this.#making = undefined));
     return this.#making;
   }
 
   /** Undefined for a job that stands in no queue. All of one cell. */
   async of(cell: Cell, jobs: readonly WaitingJob[]): Promise<(Forecast | undefined)[]> {
-    const outlook = await this.outlook();
+    let outlook = await this.outlook();
     const standing = new Standing(this.#options.redis, this.#options.reads, cell);
-    return Promise.all(
-      jobs.map(async ({ wid, step, ordinal, job }) => {
-        if (job.state !== State.unassigned) return undefined;
-        const place = await standing.of(wid, step, ordinal, job);
-        return place && this.at(outlook, cell, job.queue, job.cost, place);
-      }),
+    const places = await Promise.all(
+      jobs.map(async ({ wid, step, ordinal, job }) =>
+        job.state === State.unassigned ? standing.of(wid, step, ordinal, job) : undefined,
+      ),
     );
+    // A queue that was empty when the outlook was made.
+    const isNew = places.some(
+      (place, index) =>
+        place !== undefined && outlook.queue(cell.index, (jobs[index] as WaitingJob).job.queue) === undefined,
+    );
+    if (isNew) outlook = await this.#anew();
+    return places.map((place, index) => {
+      const { job } = jobs[index] as WaitingJob;
+      return place && this.at(outlook, cell, job.queue, job.cost, place);
+    });
   }
 
   /** For a job of this cost that stands there. */
@@ -176,13 +188,14 @@ export class Forecasts {
   }
 
   /** Cost of the jobs of its own queue before a place: by scores where they tell, else by the mean. */
-  #costBefore(queue: QueueOutlook, { position, score }: Place): number {
+  #costBefore(queue: QueueOutlook, { position, score, within }: Place): number {
     const jobs = position - 1;
     const { now } = queue;
     const front = now?.places[0];
     if (jobs === 0 || now?.tenant === undefined || front === undefined || !sameBand(front.score, score))
       return jobs * queue.meanCost;
-    const byScore = costBetween(front.score, score, this.#options.weightOf(now.tenant));
+    const entries = costBetween(front.score, score, this.#options.weightOf(now.tenant));
+    const byScore = entries + within * queue.meanCost;
     // Scores keep the place of what was canceled: then the mean is nearer.
     return byScore > 0 && byScore < 4 * jobs * queue.meanCost ? byScore : jobs * queue.meanCost;
   }

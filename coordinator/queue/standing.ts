@@ -47,6 +47,8 @@ export interface Place {
   /** Its entry's. */
   readonly member: string;
   readonly score: number;
+  /** Jobs before it in its own entry. */
+  readonly within: number;
 }
 
 export class Standing {
@@ -68,14 +70,14 @@ export class Standing {
     const front = await once(this.#fronts, job.queue, () => this.#front(job.queue));
     const field = runField(wid, step, ordinal, 'r');
     const entry = front?.entries.get(job.own ? job.member : field);
-    if (entry !== undefined && job.own) return placeAt(entry.ahead + 1, true, entry);
+    if (entry !== undefined && job.own) return placeAt(0, entry);
     const run = job.own
       ? undefined
       : (await once(this.#runs, field, () => this.#reads.entriesOf(this.#cell, wid, step, ordinal)))(ordinal);
     if (entry !== undefined) {
       // Taken since the queue was read.
       if (ordinal < entry.ordinal) return undefined;
-      return placeAt(entry.ahead + ordinal - entry.ordinal - (run?.holes ?? 0) + 1, true, entry);
+      return placeAt(ordinal - entry.ordinal - (run?.holes ?? 0), entry);
     }
     const member = run?.member ?? job.member;
     const [rank, score] = await Promise.all([
@@ -84,8 +86,8 @@ export class Standing {
     ]);
     if (rank === null || score === null) return undefined;
     const [beyond, exact] = front === undefined ? [0, true] : beyondBefore(front, rank);
-    const position = Math.round(rank + beyond) + (run?.ahead ?? 0) + 1;
-    return { position, exact, member, score: Number(score) };
+    const within = run?.ahead ?? 0;
+    return { position: Math.round(rank + beyond) + within + 1, exact, member, score: Number(score), within };
   }
 
   /** Undefined = no entry stands for more than one job. */
@@ -114,8 +116,8 @@ export class Standing {
   }
 }
 
-function placeAt(position: number, exact: boolean, { member, score }: Entry): Place {
-  return { position, exact, member, score };
+function placeAt(within: number, { ahead, member, score }: Entry): Place {
+  return { position: ahead + within + 1, exact: true, member, score, within };
 }
 
 /** What the entries before a rank behind the front stand for beyond one job each. */

@@ -33,6 +33,7 @@ const DEFAULT_SLOTS = 64;
 export interface RawAgentOptions {
   readonly address: string;
   readonly id?: string;
+  readonly token?: string;
   readonly types: readonly string[];
   readonly credits?: number;
   readonly labels?: Readonly<Record<string, string>>;
@@ -76,7 +77,9 @@ export class RawAgent extends EventEmitter<{
       grpc.credentials.createInsecure(),
       clientOptions,
     );
-    this.#stream = this.#client.session();
+    const metadata = new grpc.Metadata();
+    if (options.token !== undefined) metadata.set('authorization', `Bearer ${options.token}`);
+    this.#stream = this.#client.session(metadata);
     const welcomed = Promise.withResolvers<Welcome__Output>();
     this.welcomed = welcomed.promise;
     this.#stream.on('data', (message: CoordinatorMessage__Output) => {
