@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { agents } from './agents/run.ts';
 import { depth } from './depth/run.ts';
 import { dispatch } from './dispatch/run.ts';
+import { eta } from './eta/run.ts';
 import { memory } from './memory/run.ts';
 import { overhead } from './overhead/run.ts';
 import { rates } from './throughput/run.ts';
@@ -26,6 +27,7 @@ const SCENARIOS: Readonly<
   depth: { about: 'claims/s with a million jobs in 64 classes, against a thousand in one', run: depth },
   memory: { about: 'bytes of Redis of a waiting and of a finished job', run: memory },
   overhead: { about: '200 slots of jobs of 100 ms, against 200 loops without a queue', run: overhead },
+  eta: { about: 'forecasts of 2,000 recorded jobs on unequal agents against their waits', run: eta },
   agents: { about: '10,000 agents and 1,000 watchers with nothing to do', run: agents },
   scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },
   layouts: { about: 'Redis key layouts compared', run: script('./layouts/run.ts') },

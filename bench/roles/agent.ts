@@ -1,4 +1,5 @@
 /** An agent as a process of its own, with the defaults of `dibs-agent` and the no-op executor. */
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createAgent } from '../../agent/agent.ts';
 import { createLogger } from '../../runtime/log.ts';
@@ -10,9 +11,20 @@ export interface AgentSetup {
   readonly isolation: 'inline' | 'process';
   /** Jobs at once. */
   readonly slots: number | 'auto';
+  /** Runs the recorded jobs of scenario "eta" at this speed instead. */
+  readonly recorded?: { readonly speed: number; readonly types: readonly string[] };
 }
 
-await serveRole(async ({ coordinator, folder, isolation, slots }: AgentSetup) => {
+await serveRole(async ({ coordinator, folder, isolation, slots, recorded }: AgentSetup) => {
+  const executors = [fileURLToPath(new URL(`./noop-${isolation}.ts`, import.meta.url))];
+  if (recorded !== undefined) {
+    // Executors are looked at by a child that has none of our variables: the speed stands in a module of its own.
+    const path = `${folder}/recorded.ts`;
+    const source = JSON.stringify(new URL('./recorded.ts', import.meta.url).href);
+    const made = `recorded(${JSON.stringify({ ...recorded, slots })})`;
+    await writeFile(path, `import { recorded } from ${source};\nexport default ${made};\n`);
+    executors[0] = path;
+  }
   const agent = createAgent({
     config: {
       coordinators: [coordinator],
@@ -24,7 +36,7 @@ await serveRole(async ({ coordinator, folder, isolation, slots }: AgentSetup) =>
       prefetch: 'auto',
       // The list may not be empty; this one is inline and costs nothing.
       types: 'value.echo',
-      executors: [fileURLToPath(new URL(`./noop-${isolation}.ts`, import.meta.url))],
+      executors,
       labels: {},
       token: { token: '', file: '' },
       tls: { enabled: false, ca: '', cert: '', key: '' },
