@@ -11,6 +11,7 @@ import { dispatch } from './dispatch/run.ts';
 import { eta } from './eta/run.ts';
 import { memory } from './memory/run.ts';
 import { overhead } from './overhead/run.ts';
+import { positions } from './positions/run.ts';
 import { rates } from './throughput/run.ts';
 import { WORKLOADS } from './throughput/workloads.ts';
 
@@ -28,6 +29,7 @@ const SCENARIOS: Readonly<
   memory: { about: 'bytes of Redis of a waiting and of a finished job', run: memory },
   overhead: { about: '200 slots of jobs of 100 ms, against 200 loops without a queue', run: overhead },
   eta: { about: 'forecasts of 2,000 recorded jobs on unequal agents against their waits', run: eta },
+  positions: { about: 'where a job stands among a million, asked and watched', run: positions },
   agents: { about: '10,000 agents and 1,000 watchers with nothing to do', run: agents },
   scripts: { about: 'time of the Lua scripts per job', run: script('./scripts/run.ts') },
   layouts: { about: 'Redis key layouts compared', run: script('./layouts/run.ts') },

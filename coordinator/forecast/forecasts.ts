@@ -22,8 +22,10 @@ import { Ratios } from './ratios.ts';
 import type { Band, Quality } from './ratios.ts';
 import { costBetween, orderOf, readQueues, sameBand } from './snapshot.ts';
 
-/** An outlook is used for this long, milliseconds. */
-const MAX_AGE_MS = 250;
+/** An outlook older than this is made anew, milliseconds; who asks meanwhile gets the one there is. */
+const FRESH_MS = 250;
+/** One older than this is waited for. */
+const MAX_AGE_MS = 1000;
 /** Pairs of a queue's own from which its own band is used. */
 const OWN_SAMPLES = 20;
 /** Share of a new cost in the mean of those seen. */
@@ -81,8 +83,15 @@ export class Forecasts {
   /** At most MAX_AGE_MS old. */
   outlook(): Promise<Outlook> {
     const known = this.#outlook;
-    if (known !== undefined && this.#options.monotonic() - known.at <= MAX_AGE_MS)
-      return Promise.resolve(known);
+    const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#options.monotonic() - known.at;
+    if (known === undefined || ageMs > MAX_AGE_MS) return this.#anew();
+    if (ageMs > FRESH_MS) this.#anew().catch(this.#options.onError);
+    return Promise.resolve(known);
+  }
+
+  /** Begun from now on: one that is being made may not know what was stored since. */
+  async #later(): Promise<Outlook> {
+    await this.#making?.catch(() => {});
     return this.#anew();
   }
 
@@ -105,7 +114,7 @@ export class Forecasts {
       (place, index) =>
         place !== undefined && outlook.queue(cell.index, (jobs[index] as WaitingJob).job.queue) === undefined,
     );
-    if (isNew) outlook = await this.#anew();
+    if (isNew) outlook = await this.#later();
     return places.map((place, index) => {
       const { job } = jobs[index] as WaitingJob;
       return place && this.at(outlook, cell, job.queue, job.cost, place);
