@@ -174,6 +174,7 @@ class RunningCoordinator implements Coordinator {
       fleet,
       weightOf: (tenant) => tenants.weightOf(tenant),
       monotonic,
+      onError,
     });
     const progress = new JobProgress({
       memberOf: (id) => fleet.memberOf(id),

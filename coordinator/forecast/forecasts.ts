@@ -66,6 +66,7 @@ export interface ForecastsOptions {
   readonly weightOf: (tenant: string) => number;
   /** Of the process, milliseconds. */
   readonly monotonic: () => number;
+  readonly onError: (error: unknown) => void;
 }
 
 export class Forecasts {
