@@ -16,20 +16,25 @@ import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
 import { Completions } from './agents/completions.ts';
+import { Controls } from './agents/controls.ts';
 import { Costs } from './agents/costs.ts';
 import { diagnoseDue } from './agents/diagnosis.ts';
 import { Eligibility } from './agents/eligibility.ts';
 import { Fleet } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
+import { Health } from './agents/health.ts';
+import { Pauses } from './agents/pauses.ts';
+import { Quarantine } from './agents/quarantine.ts';
 import { artifactHandlers } from './artifacts/handlers.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { listenAddress } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { checkDurability, openConnections } from './connections.ts';
-import { listenToBus } from './events/bus.ts';
+import { listenToBus, tellControls } from './events/bus.ts';
 import { News } from './events/news.ts';
 import { agentHandlers } from './grpc/agent-service.ts';
 import { authenticator } from './grpc/caller.ts';
+import { controlHandlers } from './grpc/control-handlers.ts';
 import { operatorHandlers } from './grpc/operator-service.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { workflowHandlers } from './grpc/workflow-service.ts';
@@ -142,15 +147,51 @@ class RunningCoordinator implements Coordinator {
       backoff: { baseMs: times.retryBackoffMs, maxMs: times.retryBackoffMaxMs },
       onError: (error, wid) => log.error({ err: error, workflowId: `wf_${wid}` }, 'a decision failed'),
     });
+    const health = new Health();
     const fleet = new Fleet({
       redis,
       namespace,
       coordinatorId: this.id,
       heartbeatMs: times.heartbeatMs,
+      resultsOf: (agentId) => health.told(agentId),
       now,
       onError,
     });
-    const eligible = new Eligibility(fleet, classes);
+    const onWord = (): void => void tellControls(redis, cells, this.id).catch(onError);
+    const pauses = new Pauses({ redis, namespace, now, onWord });
+    const quarantine = new Quarantine({
+      redis,
+      namespace,
+      health,
+      times,
+      now,
+      log,
+      hasOthers: (type, agentId) =>
+        eligible.agents.some(
+          ({ id, profile }) =>
+            id !== agentId &&
+            profile.types.has(type) &&
+            pauses.ofAgent(id) === undefined &&
+            quarantine.sentenceOf(id) === undefined,
+        ),
+      onRoom: () => kickAll(),
+      onWord,
+      onError,
+    });
+    const controls = new Controls({
+      pauses,
+      quarantine,
+      health,
+      sessions: () => fleet.sessions(),
+      findAgent: (agentId) => fleet.find(agentId),
+      now,
+      onRoom: () => wakeAll(),
+      onError,
+    });
+    const eligible: Eligibility = new Eligibility(fleet, classes, {
+      isOpen: (agentId) => controls.isOpen(agentId),
+      isShutOut: (agentId) => quarantine.standingOf(agentId) === 'quarantined',
+    });
     const reader = new Reader({ store, reads, isRunnable: (queue) => eligible.isRunnable(queue) });
     const results = new Results({ store, reader, now, onError });
     const news = new News();
@@ -174,6 +215,7 @@ class RunningCoordinator implements Coordinator {
           plans,
           claimants: () => fleet.groups,
           hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),
+          isPaused: (queue, type) => pauses.ofQueue(queue, type) !== undefined,
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),
           onError,
@@ -196,6 +238,7 @@ class RunningCoordinator implements Coordinator {
     const completions = new Completions({
       store,
       shell,
+      onHeard: (heard) => quarantine.heard(heard),
       onEnded: (wid, state, job, output) => results.ended(wid, state, job, output),
     });
     const greeter = new Greeter({
@@ -204,6 +247,7 @@ class RunningCoordinator implements Coordinator {
       classes,
       fleet,
       completions,
+      controls,
       planOf: async (wid) => {
         const known = plans.find(wid);
         if (known !== undefined) return known;
@@ -226,6 +270,7 @@ class RunningCoordinator implements Coordinator {
       onWake: (cell, names) => claimerOf(cell).wake(names),
       onTold: (told) => fleet.tell(told),
       onClasses: () => void classes.refresh().then(wakeAll, onError),
+      onControls: () => void controls.refresh().catch(onError),
       onGap: () => {
         news.tellAll();
         wakeAll();
@@ -253,6 +298,8 @@ class RunningCoordinator implements Coordinator {
         run: async () => {
           await Promise.all([classes.refresh(), classes.refreshTypes()]);
           await eligible.refresh();
+          controls.learn(eligible.agents);
+          await controls.refresh();
           wakeAll();
           await news.tellSome();
         },
@@ -265,6 +312,7 @@ class RunningCoordinator implements Coordinator {
       }),
     ];
 
+    await patiently(() => controls.refresh());
     const artifacts = new ArtifactStore({ folder: `${dataDir}/artifacts` });
     const authenticate = authenticator(
       tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),
@@ -277,7 +325,10 @@ class RunningCoordinator implements Coordinator {
         workflowHandlers({ frame, store, intake, reader, listing, results, shell, news }),
       );
       grpc.addService(agentService, agentHandlers({ frame, greeter }));
-      grpc.addService(operatorService, operatorHandlers({ frame, fleet, stats }));
+      grpc.addService(operatorService, {
+        ...operatorHandlers({ frame, fleet, stats, controls }),
+        ...controlHandlers({ frame, fleet, stats, controls, classes, store, reads }),
+      });
       grpc.addService(artifactService, artifactHandlers({ frame, store: artifacts }));
     });
     const address = listenAddress(this.#config);

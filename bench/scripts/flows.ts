@@ -62,7 +62,7 @@ export class Flows {
     } as unknown as Classes;
     this.#intake = new Intake({ store, reads, classes, plans: this.#plans, costOf: () => 1 });
     const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: () => {} });
-    this.#completions = new Completions({ store, shell, onEnded: () => {} });
+    this.#completions = new Completions({ store, shell, onHeard: () => 'count', onEnded: () => {} });
   }
 
   submission(spec: WorkflowSpecInput): Submission {
@@ -93,6 +93,8 @@ export class Flows {
         const job = {
           ref,
           token: tokenAfter(first, at),
+          agentId: '',
+          onTrial: false,
           wid,
           step,
           plan,

@@ -69,6 +69,8 @@ export interface ClaimerOptions {
   readonly claimants: () => readonly ClaimantGroup[];
   /** Whether agents other than this one could run a class. */
   readonly hasOthers: (queue: string, agentId: string) => boolean;
+  /** Whether nothing is claimed from a class for now. */
+  readonly isPaused: (queue: string, type: string) => boolean;
   /** Another cell may have what this one lacks. */
   readonly onShort: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
@@ -181,7 +183,8 @@ export class Claimer {
   #wetOf(group: ClaimantGroup): (readonly [type: string, names: readonly string[]])[] {
     const wet: [string, readonly string[]][] = [];
     for (const [type, names] of group[0]?.classesIn(this.#options.cell) ?? []) {
-      const left = names.filter((name) => !this.#dry.has(name));
+      const { isPaused } = this.#options;
+      const left = names.filter((name) => !this.#dry.has(name) && !isPaused(name, type));
       if (left.length > 0) wet.push([type, left]);
     }
     return wet;

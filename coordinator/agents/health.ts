@@ -93,7 +93,7 @@ interface Result {
 }
 
 interface Watch {
-  results: readonly Result[];
+  results: Result[];
   standing: 'open' | 'suspect';
   /** Of the last failure. */
   reason: string;
@@ -119,9 +119,10 @@ export class Health {
   note(agentId: string, type: string, ok: boolean, at: number, reason = ''): void {
     const watch = this.#watch(agentId, type);
     const { results } = watch;
-    watch.results = [...(results.length < WINDOW ? results : results.slice(1)), { at, ok }];
+    results.push({ at, ok });
+    if (results.length > WINDOW) results.shift();
     if (!ok) watch.reason = reason;
-    const next = step(watch.standing, { ok, inARow: rowOf(watch.results).length });
+    const next = step(watch.standing, { ok, inARow: ok ? 0 : rowOf(results).length });
     if (next === 'open' || next === 'suspect') this.#put(agentId, type, watch, next);
   }
 
@@ -157,7 +158,9 @@ export class Health {
     for (const { results, share } of charges(watch.results)) {
       const peers = this.#peers(agentId, type, results[0]?.at ?? 0, others);
       const isBlackHole =
-        peers.count >= ENOUGH && peers.failed / peers.count < share * ALIKE && others.hasOthers(type, agentId);
+        peers.count >= ENOUGH &&
+        peers.failed / peers.count < share * ALIKE &&
+        others.hasOthers(type, agentId);
       if (step('suspect', { isBlackHole }) !== 'quarantined') continue;
       const failed = results.filter(({ ok }) => !ok).length;
       return (

@@ -10,6 +10,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { AgentState } from '../../proto/gen/index.ts';
 import type { Profile } from '../queue/match.ts';
 import type { AgentRecord } from './fleet.ts';
+import type { Told } from './health.ts';
 import { profileOf } from './profiles.ts';
 
 /** Records of one call. */
@@ -24,6 +25,7 @@ export interface RosterEntry {
   readonly connectedAtMs: number;
   readonly heartbeatAtMs: number;
   readonly profile: Profile;
+  readonly results: Told;
 }
 
 interface Known {
@@ -76,9 +78,11 @@ export class Roster {
       known.round = this.#round;
       return;
     }
-    const { state, sessionId, connectedAtMs, heartbeatAtMs, advertisement } = JSON.parse(text) as AgentRecord;
+    const { state, sessionId, connectedAtMs, heartbeatAtMs, advertisement, results } = JSON.parse(
+      text,
+    ) as AgentRecord;
     const profile = profileOf(advertisement);
-    const entry: RosterEntry = { id, state, sessionId, connectedAtMs, heartbeatAtMs, profile };
+    const entry: RosterEntry = { id, state, sessionId, connectedAtMs, heartbeatAtMs, profile, results };
     this.#known.set(id, { text, entry, round: this.#round });
   }
 }

@@ -1,13 +1,14 @@
 /**
- * OperatorService: queues and fleet, in pages ordered by name.
+ * OperatorService: queues and fleet, in pages ordered by name. `control-handlers.ts` has one of each, and what changes them.
  */
-import type { Agent__Output, Queue__Output } from '../../proto/gen/index.ts';
-import type { OperatorHandlers, Plain } from '../../proto/gen/load.ts';
+import type { OperatorHandlers } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
+import type { Controls } from '../agents/controls.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import type { QueueStats } from '../queue/stats.ts';
 import { unary } from './handling.ts';
 import type { Frame } from './handling.ts';
+import { agentMessage, readQueues } from './operator-views.ts';
 
 const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1000;
@@ -16,40 +17,25 @@ export interface OperatorServiceParts {
   readonly frame: Frame;
   readonly fleet: Fleet;
   readonly stats: QueueStats;
+  readonly controls: Controls;
 }
 
-export function operatorHandlers({ frame, fleet, stats }: OperatorServiceParts): Partial<OperatorHandlers> {
+export function operatorHandlers({
+  frame,
+  fleet,
+  stats,
+  controls,
+}: OperatorServiceParts): Partial<OperatorHandlers> {
   return {
     listQueues: unary(frame, async (request) => {
-      const profiles = (await fleet.connected()).map(({ profile }) => profile);
-      const queues = (await stats.list(profiles)).map((queue): Plain<Queue__Output> => ({
-        name: queue.name,
-        type: queue.type,
-        requirementJson: queue.requirement === null ? '' : JSON.stringify(queue.requirement),
-        waiting: queue.waiting,
-        oldestWaitMs: queue.oldestWaitMs,
-        eligibleAgents: queue.eligibleAgents,
-      }));
+      const queues = await readQueues(fleet, stats, controls);
       const page = pageOf(queues, (queue) => queue.name ?? '', request);
       return { queues: page.items, nextPageToken: page.next };
     }),
 
     listAgents: unary(frame, async (request) => {
       const page = pageOf(await fleet.list(), (agent) => `${agent.name}\0${agent.id}`, request);
-      const agents = page.items.map((record): Plain<Agent__Output> => ({
-        id: record.id,
-        name: record.name,
-        version: record.version,
-        state: record.state as Agent__Output['state'],
-        coordinatorId: record.coordinatorId,
-        connectedAtMs: record.connectedAtMs,
-        heartbeatAtMs: record.heartbeatAtMs,
-        advertisement: record.advertisement,
-        held: record.held,
-        throughput: record.throughput,
-        telemetry: record.telemetry,
-      }));
-      return { agents, nextPageToken: page.next };
+      return { agents: page.items.map((record) => agentMessage(record, controls)), nextPageToken: page.next };
     }),
   };
 }

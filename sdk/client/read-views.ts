@@ -5,6 +5,7 @@ import type {
   Agent__Output as WireAgent,
   Job__Output as WireJob,
   Outcome__Output as WireOutcome,
+  Pause__Output as WirePause,
   Queue__Output as WireQueue,
   Step__Output as WireStep,
   TerminalResult__Output as WireResult,
@@ -18,6 +19,7 @@ import type {
   ClaimEnd,
   Explained,
   JobView,
+  PauseView,
   QueueView,
   StepView,
   WorkflowResult,
@@ -120,7 +122,12 @@ export function readQueue(wire: WireQueue): QueueView {
     waiting: wire.waiting,
     oldestWaitMs: wire.oldestWaitMs,
     eligibleAgents: wire.eligibleAgents,
+    pause: wire.pause && readPause(wire.pause),
   };
+}
+
+export function readPause({ by, note, sinceMs }: WirePause): PauseView {
+  return { by, note: orNull(note), since: date(sinceMs) };
 }
 
 export function readAgent(wire: WireAgent): AgentView {
@@ -149,6 +156,14 @@ export function readAgent(wire: WireAgent): AgentView {
     },
     throughput: Object.fromEntries(wire.throughput.map((rate) => [rate.type, rate.costPerSecond])),
     cpuLoad: wire.telemetry === null ? null : wire.telemetry.cpuLoad,
+    pause: wire.pause && readPause(wire.pause),
+    quarantine: wire.quarantine && {
+      reason: wire.quarantine.reason,
+      by: wire.quarantine.by,
+      since: date(wire.quarantine.sinceMs),
+      until: date(wire.quarantine.untilMs),
+      times: wire.quarantine.times,
+    },
   };
 }
 

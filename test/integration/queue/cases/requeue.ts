@@ -28,7 +28,13 @@ export function requeueCases(world: () => World): void {
       expect(heard.map((message) => message[3])).toEqual([[[held.ref, held.token, 'agent', 'REQUEUED']]]);
       const order = [0, 1, 2].map((n) => `${wid}-0-${n}`);
       expect(await w.queue('q')).toEqual(back ? [...order.slice(1), order[0]] : order);
-      expect(await w.job(held.ref)).toMatchObject({ hold: 0, token: '', attempt: 1, recoveries: 0, agents: '' });
+      expect(await w.job(held.ref)).toMatchObject({
+        hold: 0,
+        token: '',
+        attempt: 1,
+        recoveries: 0,
+        agents: '',
+      });
       expect(await w.zset(keys.leases(w.cell))).toEqual([]);
       const { rest, type } = (await w.events(wid)).at(-1) as { rest: unknown; type: string };
       expect([type, rest]).toEqual(['job.released', ['agent', 'REQUEUED', 'too slow']]);

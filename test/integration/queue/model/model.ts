@@ -181,12 +181,7 @@ export class Model {
       case 'due':
         return this.#due();
       case 'requeue':
-        return this.#putBack(
-          args[2] as string,
-          args[3] as string,
-          args[4] === 1,
-          args[5] as string,
-        );
+        return this.#putBack(args[2] as string, args[3] as string, args[4] === 1, args[5] as string);
       case 'sweep':
         return this.#sweep(args[5] as number, args[7] as StallNotes);
       case 'holders': {
