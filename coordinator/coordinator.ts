@@ -188,6 +188,11 @@ class RunningCoordinator implements Coordinator {
       onRoom: () => wakeAll(),
       onError,
     });
+    const lookAround = async (): Promise<void> => {
+      await eligible.refresh();
+      controls.learn(eligible.agents);
+      await controls.refresh();
+    };
     const eligible: Eligibility = new Eligibility(fleet, classes, {
       isOpen: (agentId) => controls.isOpen(agentId),
       isShutOut: (agentId) => quarantine.standingOf(agentId) === 'quarantined',
@@ -297,9 +302,7 @@ class RunningCoordinator implements Coordinator {
         onError,
         run: async () => {
           await Promise.all([classes.refresh(), classes.refreshTypes()]);
-          await eligible.refresh();
-          controls.learn(eligible.agents);
-          await controls.refresh();
+          await lookAround();
           wakeAll();
           await news.tellSome();
         },
@@ -312,7 +315,7 @@ class RunningCoordinator implements Coordinator {
       }),
     ];
 
-    await patiently(() => controls.refresh());
+    await patiently(lookAround);
     const artifacts = new ArtifactStore({ folder: `${dataDir}/artifacts` });
     const authenticate = authenticator(
       tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),

@@ -83,6 +83,8 @@ export class Quarantine {
     const revision = this.#revision;
     const found = await redis.hgetall(keys.quarantine(namespace));
     if (revision === this.#revision) {
+      // Let out by somebody else: what it did before is forgiven.
+      for (const id of this.#sentences.keys()) if (found[id] === undefined) health.clear(id);
       this.#sentences = new Map(
         Object.entries(found).map(([id, text]) => [id, JSON.parse(text) as Sentence]),
       );

@@ -93,6 +93,7 @@ test.each([
     const { succeeded: all } = await runAll(type, 5);
     expect(all).toBe(5);
     const { quarantine } = await client.getAgent(bad.id);
+    expect(quarantine).not.toBeNull();
     return (quarantine?.times ?? 0) > 0 && quarantine;
   });
   expect(trial.reason).toContain('GPU_LOST');
