@@ -20,7 +20,7 @@ function rig() {
       health: new Health(),
       times: { quarantineMs: 1000, quarantineMaxMs: 3000 },
       now: () => world.now,
-      log: { warn: () => void world.warned++, info: () => undefined } as unknown as QuarantineOptions['log'],
+      log: { warn: () => void world.warned++, info: () => undefined },
       hasOthers: () => world.others,
       onRoom: () => void world.room++,
       onWord: () => void world.words++,

@@ -73,7 +73,7 @@ const server = new grpc.Server();
 let address = '';
 
 beforeAll(async () => {
-  server.addService(operatorService, HANDLERS as never);
+  server.addService(operatorService, HANDLERS);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
