@@ -10,7 +10,7 @@
 import { AgentState } from '../../proto/gen/index.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { AgentRecord, ConnectedAgent } from './fleet.ts';
-import type { Health, Sentence } from './health.ts';
+import type { Health, Sentence, Told } from './health.ts';
 import type { PauseRecord, Pauses } from './pauses.ts';
 import type { Quarantine } from './quarantine.ts';
 
@@ -47,6 +47,8 @@ export class Controls {
   readonly #options: ControlsOptions;
   /** Sessions whose agents were told to pause. */
   readonly #paused = new WeakSet<Controlled>();
+  /** What other coordinators said, as far as it has been taken in. */
+  readonly #learnt = new WeakSet<Told>();
 
   constructor(options: ControlsOptions) {
     this.#options = options;
@@ -94,7 +96,12 @@ export class Controls {
 
   /** What other coordinators' agents did lately. */
   learn(agents: readonly ConnectedAgent[]): void {
-    for (const { id, results } of agents) if (results !== undefined) this.#options.health.learn(id, results);
+    for (const { id, results } of agents) {
+      // The same object until the agent's record changes.
+      if (results === undefined || this.#learnt.has(results)) continue;
+      this.#learnt.add(results);
+      this.#options.health.learn(id, results);
+    }
   }
 
   /** A new session: it is told what was said of its agent before. */

@@ -6,11 +6,13 @@
  * Invariants:
  * 1. An agent is held against the others over the same time: against what they did since its own failures began.
  * 2. Nobody is quarantined for whom nobody else can stand in, nor while the others fail alike or have shown too little.
- * 3. Who waits for the others to show something is given one job a while, so that nothing waits for ever.
+ * 3. A verdict looks at the newest results of a type, so many at most: it costs the same in any fleet.
  */
 
 /** Results an agent is judged by. */
 const WINDOW = 20;
+/** Results of a type, whoever's, that others are judged by. */
+const RECENT = 256;
 /** Results that other coordinators hear of. */
 const TOLD = 8;
 /** Failures in a row that make an agent suspect, and those that may shut it out. */
@@ -88,8 +90,16 @@ export function sentence(
 }
 
 interface Result {
+  readonly agentId: string;
   readonly at: number;
   readonly ok: boolean;
+}
+
+interface Type {
+  /** By agent. */
+  readonly watches: Map<string, Watch>;
+  /** The newest, of all agents. */
+  recent: Result[];
 }
 
 interface Watch {
@@ -110,17 +120,14 @@ export interface Others {
 }
 
 export class Health {
-  /** Step type → agent → its results. */
-  readonly #types = new Map<string, Map<string, Watch>>();
+  readonly #types = new Map<string, Type>();
   /** Agent → types it is suspect of. */
   readonly #suspects = new Map<string, Set<string>>();
 
   /** A job that counts has ended. */
   note(agentId: string, type: string, ok: boolean, at: number, reason = ''): void {
-    const watch = this.#watch(agentId, type);
+    const watch = this.#add(type, { agentId, at, ok });
     const { results } = watch;
-    results.push({ at, ok });
-    if (results.length > WINDOW) results.shift();
     if (!ok) watch.reason = reason;
     const next = step(watch.standing, { ok, inARow: ok ? 0 : rowOf(results).length });
     if (next === 'open' || next === 'suspect') this.#put(agentId, type, watch, next);
@@ -128,14 +135,19 @@ export class Health {
 
   /** What another coordinator says of its agent. */
   learn(agentId: string, told: Told): void {
-    for (const [type, times] of Object.entries(told))
-      this.#watch(agentId, type).results = times.map((at) => ({ at: Math.abs(at), ok: at > 0 }));
+    for (const [type, times] of Object.entries(told)) {
+      const known = this.lastAt(agentId, type);
+      for (const time of times) {
+        const at = Math.abs(time);
+        if (at > known) this.#add(type, { agentId, at, ok: time > 0 });
+      }
+    }
   }
 
   /** What other coordinators should know of an agent. */
   told(agentId: string): Told {
     const told: Record<string, readonly number[]> = {};
-    for (const [type, watches] of this.#types) {
+    for (const [type, { watches }] of this.#types) {
       const results = watches.get(agentId)?.results ?? [];
       if (results.length > 0) told[type] = results.slice(-TOLD).map(({ at, ok }) => (ok ? at : -at));
     }
@@ -153,7 +165,7 @@ export class Health {
 
   /** Why a suspect has to be shut out; undefined when it has not. */
   verdict(agentId: string, type: string, others: Others): string | undefined {
-    const watch = this.#types.get(type)?.get(agentId);
+    const watch = this.#watch(agentId, type);
     if (watch?.standing !== 'suspect') return undefined;
     for (const { results, share } of charges(watch.results)) {
       const peers = this.#peers(agentId, type, results[0]?.at ?? 0, others);
@@ -173,7 +185,7 @@ export class Health {
 
   /** Whether others could stand in for a suspect, but have shown too little since its failures began. */
   isUndecided(agentId: string, type: string, others: Others): boolean {
-    const watch = this.#types.get(type)?.get(agentId);
+    const watch = this.#watch(agentId, type);
     if (watch?.standing !== 'suspect') return false;
     const open = charges(watch.results).some(
       ({ results }) => this.#peers(agentId, type, results[0]?.at ?? 0, others).count < ENOUGH,
@@ -183,18 +195,21 @@ export class Health {
 
   /** When its last job of a type ended; 0 = never. */
   lastAt(agentId: string, type: string): number {
-    return this.#types.get(type)?.get(agentId)?.results.at(-1)?.at ?? 0;
+    return this.#watch(agentId, type)?.results.at(-1)?.at ?? 0;
   }
 
   /** It begins anew. */
   clear(agentId: string): void {
     this.#suspects.delete(agentId);
-    for (const watches of this.#types.values()) watches.delete(agentId);
+    for (const type of this.#types.values()) {
+      if (!type.watches.delete(agentId)) continue;
+      type.recent = type.recent.filter((result) => result.agentId !== agentId);
+    }
   }
 
   /** Forgets whoever did nothing for long. */
   prune(at: number): void {
-    for (const [type, watches] of this.#types) {
+    for (const [type, { watches }] of this.#types) {
       for (const [agentId, { results }] of watches) {
         if ((results.at(-1)?.at ?? 0) > at - KEEP_MS) continue;
         watches.delete(agentId);
@@ -204,11 +219,21 @@ export class Health {
     }
   }
 
-  #watch(agentId: string, type: string): Watch {
-    let watches = this.#types.get(type);
-    if (watches === undefined) this.#types.set(type, (watches = new Map()));
-    let watch = watches.get(agentId);
-    if (watch === undefined) watches.set(agentId, (watch = { results: [], standing: 'open', reason: '' }));
+  #watch(agentId: string, type: string): Watch | undefined {
+    return this.#types.get(type)?.watches.get(agentId);
+  }
+
+  #add(name: string, result: Result): Watch {
+    let type = this.#types.get(name);
+    if (type === undefined) this.#types.set(name, (type = { watches: new Map(), recent: [] }));
+    const { watches, recent } = type;
+    let watch = watches.get(result.agentId);
+    if (watch === undefined)
+      watches.set(result.agentId, (watch = { results: [], standing: 'open', reason: '' }));
+    recent.push(result);
+    if (recent.length > RECENT) recent.shift();
+    watch.results.push(result);
+    if (watch.results.length > WINDOW) watch.results.shift();
     return watch;
   }
 
@@ -234,14 +259,11 @@ export class Health {
   #peers(agentId: string, type: string, since: number, { isShutOut }: Others) {
     let count = 0;
     let failed = 0;
-    for (const [id, { results }] of this.#types.get(type) ?? []) {
-      if (id === agentId || isShutOut(id)) continue;
-      for (let i = results.length - 1; i >= 0; i--) {
-        const { at, ok } = results[i] as Result;
-        if (at < since) break;
-        count++;
-        if (!ok) failed++;
-      }
+    // Those of other coordinators come in late: not in the order of time.
+    for (const { agentId: id, at, ok } of this.#types.get(type)?.recent ?? []) {
+      if (at < since || id === agentId || isShutOut(id)) continue;
+      count++;
+      if (!ok) failed++;
     }
     return { count, failed };
   }

@@ -5,7 +5,8 @@
  * 1. Redis keeps the sentences; every coordinator reads them at each poll, and at once when the bus says so.
  * 2. Only the coordinator that hears an agent's results judges it, so that no two write about one agent, but for an operator's word.
  * 3. A quarantined agent is given nothing, a suspect or one on trial one job at a time.
- * 4. A job that fails on trial has not failed: it goes back to its queue, unless nobody else can take it.
+ * 4. A suspect that others have shown too little for gets one job per quarantine time: nothing waits for ever.
+ * 5. A job that fails on trial has not failed: it goes back to its queue, unless nobody else can take it.
  */
 import type { Cluster, Redis } from 'ioredis';
 import type { Logger } from '../../runtime/log.ts';
@@ -105,9 +106,8 @@ export class Quarantine {
     health.note(agentId, type, ok, now(), reason);
     const found = this.#sentences.get(agentId);
     if (found !== undefined) return onTrial ? this.#tried(agentId, found, { type, ok, reason }) : 'count';
+    // What it says about others is looked at by the poll: until then they are held back.
     this.#judge(agentId, type);
-    // What it did may say something about others.
-    for (const [id, types] of health.suspects()) if (id !== agentId && types.has(type)) this.#judge(id, type);
     return 'count';
   }
 

@@ -216,6 +216,20 @@ describe('a job', () => {
     await expect(client.requeueJob(offer.jobId)).rejects.toMatchObject({ code: Code.FAILED_PRECONDITION });
   });
 
+  test('that runs is stopped on its agent, which may get it again', async () => {
+    const { host } = await startAgent('runner');
+    host.onRun = (job) => job.hooks.started();
+    const workflow = await submit('runner');
+    const first = await until('the job to run', () => host.jobs[0]);
+    host.onRun = (job) => job.succeed('2');
+    await until('its start to be known', async () => (await jobsOf(workflow))[0]?.status === 'processing');
+    expect(await client.requeueJob(first.request.jobId)).toBe('processing');
+    await until('it to be told to stop', () => first.canceled.length);
+    first.end({ verdict: 'canceled', reason: 'LEASE_LOST' });
+    expect(await client.wait(workflow)).toMatchObject({ status: 'succeeded', steps: [{ output: 2 }] });
+    expect(host.jobs.map(({ request }) => request.jobId)).toEqual(Array(2).fill(first.request.jobId));
+  });
+
   test('that waits goes to the front or to the back; one in a backoff is queued at once', async () => {
     const order: string[] = [];
     const answer: RawAgentOptions['answer'] = (offer) => {

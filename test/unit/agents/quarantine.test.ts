@@ -62,6 +62,7 @@ test('a suspect gets one job at a time, a success opens it; shut out it gets non
   await quarantine.refresh();
   expect(quarantine.limitOf('bad')).toBe(1);
   for (let i = 0; i < 3; i++) ends('good', true);
+  await quarantine.refresh();
   expect([quarantine.standingOf('bad'), quarantine.limitOf('bad')]).toEqual(['quarantined', 0]);
   expect(world.warned).toBe(1);
   world.now += 1000;
