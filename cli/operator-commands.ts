@@ -110,6 +110,11 @@ function agentColumns(now: number, painter: Paint): Column<AgentView>[] {
       wide: true,
     },
     {
+      title: 'WHY',
+      value: ({ quarantine, pause }) => safe(quarantine?.reason ?? pause?.note ?? '') || '-',
+      wide: true,
+    },
+    {
       title: 'LABELS',
       value: ({ labels }) =>
         safe(
@@ -120,11 +125,6 @@ function agentColumns(now: number, painter: Paint): Column<AgentView>[] {
       wide: true,
     },
     { title: 'VERSION', value: ({ version }) => safe(version), wide: true },
-    {
-      title: 'WHY',
-      value: ({ quarantine, pause }) => safe(quarantine?.reason ?? pause?.note ?? '') || '-',
-      wide: true,
-    },
   ];
 }
 
