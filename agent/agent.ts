@@ -91,6 +91,7 @@ class Agent implements AgentService {
   #parts: Parts | undefined;
   #linkEnd: LinkEnd | undefined;
   #coordinatorLost = false;
+  readonly #pausedBy = new Set<'owner' | 'operator'>();
   #leaving: { readonly reason: string; readonly deadlineAt: number } | undefined;
 
   constructor(options: AgentOptions) {
@@ -129,8 +130,7 @@ class Agent implements AgentService {
   }
 
   pause(paused: boolean): void {
-    this.#o.log.info({ paused }, paused ? 'paused: no new jobs' : 'resumed');
-    this.#parts?.claims.pause(paused);
+    this.#pauseFor('owner', paused);
   }
 
   status(): AgentSnapshot {
@@ -252,7 +252,7 @@ class Agent implements AgentService {
       emitAcks: claims.emitAcks.bind(claims),
       cancels: claims.cancels.bind(claims),
       offers: claims.offers.bind(claims),
-      pause: this.pause.bind(this),
+      pause: (paused: boolean) => this.#pauseFor('operator', paused),
       drain: this.drain.bind(this),
     };
     const link: Link = new Link({
@@ -273,6 +273,8 @@ class Agent implements AgentService {
           protocolRevision: PROTOCOL_REVISION,
         }),
         live: (welcome) => {
+          // Who greets says it again, should it still hold.
+          this.#pauseFor('operator', false);
           watch.live(welcome.leaseMs);
           claims.live(welcome);
           vitals.live(welcome.heartbeatIntervalMs);
@@ -358,6 +360,15 @@ class Agent implements AgentService {
       reach: async (timeoutMs) => void (await this.#parts?.link.whenLive(timeoutMs)),
       close: () => this.#close(),
     };
+  }
+
+  /** Each of the two lifts its own pause only. */
+  #pauseFor(who: 'owner' | 'operator', paused: boolean): void {
+    if (paused === this.#pausedBy.has(who)) return;
+    if (paused) this.#pausedBy.add(who);
+    else this.#pausedBy.delete(who);
+    this.#o.log.info({ paused, who }, paused ? 'paused: no new jobs' : 'pause lifted');
+    this.#parts?.claims.pause(this.#pausedBy.size > 0);
   }
 
   /** In every session again, with the time that is left then. */

@@ -1,9 +1,11 @@
-/** `dibs queue list` and `dibs agent list`: what waits, and who could run it. */
+/** `dibs queue …` and `dibs agent …`: the lists, what waits and who could run it. `operator/` has the other verbs. */
 import { Command } from 'commander';
 import type { AgentView, QueueView } from '../sdk/client/index.ts';
 import { formatDuration } from '../sdk/common/duration.ts';
 import { say } from './io.ts';
 import type { Io } from './io.ts';
+import { agentVerbs } from './operator/agent-verbs.ts';
+import { queueVerbs } from './operator/queue-verbs.ts';
 import { withConnection, withOutput } from './options.ts';
 import type { ConnectionFlags, OutputFlags } from './options.ts';
 import { paint } from './output/paint.ts';
@@ -31,7 +33,7 @@ export function queueCommand(io: Io): Command {
       if (queues.length === 0 && io.live) say(io, 'No queues.');
     }),
   );
-  return new Command('queue').description('capability queues').addCommand(list);
+  return withVerbs(new Command('queue').description('capability queues'), [list, ...queueVerbs(io)]);
 }
 
 export function agentCommand(io: Io): Command {
@@ -47,7 +49,12 @@ export function agentCommand(io: Io): Command {
       if (agents.length === 0 && io.live) say(io, 'No agents.');
     }),
   );
-  return new Command('agent').description('the fleet').addCommand(list);
+  return withVerbs(new Command('agent').description('the fleet'), [list, ...agentVerbs(io)]);
+}
+
+function withVerbs(noun: Command, verbs: readonly Command[]): Command {
+  for (const verb of verbs) noun.addCommand(verb);
+  return noun;
 }
 
 function queueColumns(painter: Paint): Column<QueueView>[] {
@@ -65,6 +72,7 @@ function queueColumns(painter: Paint): Column<QueueView>[] {
         waiting > 0 && eligibleAgents === 0 ? painter('red', '0') : String(eligibleAgents),
       align: 'right',
     },
+    { title: 'PAUSED', value: ({ pause }) => (pause === null ? '-' : painter('yellow', 'yes')), wide: true },
     {
       title: 'NEEDS',
       value: ({ requirement }) => (requirement === null ? '-' : safe(JSON.stringify(requirement))),
@@ -99,6 +107,11 @@ function agentColumns(now: number, painter: Paint): Column<AgentView>[] {
     {
       title: 'GPUS',
       value: ({ hardware }) => safe(hardware?.gpus.map(({ model }) => model).join(',') ?? '') || '-',
+      wide: true,
+    },
+    {
+      title: 'WHY',
+      value: ({ quarantine, pause }) => safe(quarantine?.reason ?? pause?.note ?? '') || '-',
       wide: true,
     },
     {

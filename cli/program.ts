@@ -13,6 +13,7 @@ import { executorCommand } from './executor-commands.ts';
 import { explain } from './failure.ts';
 import type { Io } from './io.ts';
 import { agentCommand, queueCommand } from './operator-commands.ts';
+import { jobCommand } from './operator/job-commands.ts';
 import { versionCommand } from './version-command.ts';
 import { workflowCommand } from './workflow/commands.ts';
 
@@ -39,6 +40,7 @@ function buildProgram(io: Io): Command {
     devCommand(io),
     workflowCommand(io),
     artifactCommand(io),
+    jobCommand(io),
     queueCommand(io),
     agentCommand(io),
     coordinatorCommand(io),

@@ -16,18 +16,23 @@ import type { Service } from '../runtime/service.ts';
 import { Classes } from './agents/classes.ts';
 import { Claimer } from './agents/claimer.ts';
 import { Completions } from './agents/completions.ts';
+import { Controls } from './agents/controls.ts';
 import { Costs } from './agents/costs.ts';
 import { diagnoseDue } from './agents/diagnosis.ts';
 import { Eligibility } from './agents/eligibility.ts';
+import { Everyone } from './agents/everyone.ts';
 import { Fleet } from './agents/fleet.ts';
 import { Greeter } from './agents/greeter.ts';
+import { Health } from './agents/health.ts';
+import { Pauses } from './agents/pauses.ts';
+import { Quarantine } from './agents/quarantine.ts';
 import { Rates } from './agents/rates.ts';
 import { artifactHandlers } from './artifacts/handlers.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { listenAddress } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { checkDurability, openConnections } from './connections.ts';
-import { listenToBus } from './events/bus.ts';
+import { listenToBus, tellControls } from './events/bus.ts';
 import { News } from './events/news.ts';
 import { Board } from './forecast/board.ts';
 import { unrunnableReason } from './forecast/explain.ts';
@@ -37,6 +42,8 @@ import { Tracker } from './forecast/tracker.ts';
 import { WorkflowEta } from './forecast/workflow-eta.ts';
 import { agentHandlers } from './grpc/agent-service.ts';
 import { authenticator } from './grpc/caller.ts';
+import { controlHandlers } from './grpc/control-handlers.ts';
+import { explainHandlers } from './grpc/explain-service.ts';
 import { operatorHandlers } from './grpc/operator-service.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { workflowHandlers } from './grpc/workflow-service.ts';
@@ -156,28 +163,70 @@ class RunningCoordinator implements Coordinator {
       backoff: { baseMs: times.retryBackoffMs, maxMs: times.retryBackoffMaxMs },
       onError: (error, wid) => log.error({ err: error, workflowId: `wf_${wid}` }, 'a decision failed'),
     });
+    const health = new Health();
     const fleet = new Fleet({
       redis,
       namespace,
       coordinatorId: this.id,
       heartbeatMs: times.heartbeatMs,
+      resultsOf: (agentId) => health.told(agentId),
       now,
       onError,
     });
-    const eligible = new Eligibility(fleet, classes);
+    const onWord = (): void => void tellControls(redis, cells, this.id).catch(onError);
+    const pauses = new Pauses({ redis, namespace, now, onWord });
+    const quarantine = new Quarantine({
+      redis,
+      namespace,
+      health,
+      times,
+      now,
+      log,
+      hasOthers: (type, agentId) =>
+        eligible.agents.some(
+          ({ id, profile }) =>
+            id !== agentId &&
+            profile.types.has(type) &&
+            pauses.ofAgent(id) === undefined &&
+            quarantine.sentenceOf(id) === undefined,
+        ),
+      onRoom: () => kickAll(),
+      onWord,
+      onError,
+    });
+    const controls = new Controls({
+      pauses,
+      quarantine,
+      health,
+      sessions: () => fleet.sessions(),
+      findAgent: (agentId) => fleet.find(agentId),
+      now,
+      onRoom: () => wakeAll(),
+      onError,
+    });
+    const lookAround = async (): Promise<void> => {
+      await eligible.refresh();
+      controls.learn(eligible.agents);
+      await controls.refresh();
+    };
+    const eligible: Eligibility = new Eligibility(fleet, classes, {
+      isOpen: (agentId) => controls.isOpen(agentId),
+      isShutOut: (agentId) => quarantine.standingOf(agentId) === 'quarantined',
+    });
+    const everyone = new Everyone(fleet, controls);
     const monotonic = (): number => systemClock.monotonic();
     const forecasts = new Forecasts({
       redis,
       cells,
       classes,
       reads,
-      fleet,
+      fleet: everyone,
       weightOf: (tenant) => tenants.weightOf(tenant),
       monotonic,
       onError,
     });
     const progress = new JobProgress({
-      memberOf: (id) => fleet.memberOf(id),
+      memberOf: (id) => everyone.memberOf(id),
       needOf: (queue) => classes.needs.get(queue),
       now,
     });
@@ -192,7 +241,7 @@ class RunningCoordinator implements Coordinator {
       isRunnable: (queue) => eligible.isRunnable(queue),
       unrunnableReason: (queue) => {
         const need = classes.needs.get(queue);
-        return need === undefined ? '' : unrunnableReason(need, fleet.members());
+        return need === undefined ? '' : unrunnableReason(need, everyone.members());
       },
     });
     const results = new Results({ store, reader, now, onError });
@@ -209,7 +258,13 @@ class RunningCoordinator implements Coordinator {
     });
     const listing = new Listing({ store, reader, now });
     const stats = new QueueStats({ redis, cells, classes, reads, now });
-    const queues = new QueueBoard({ stats, forecasts, classes, fleet });
+    const queues = new QueueBoard({
+      stats,
+      forecasts,
+      classes,
+      everyone,
+      pauseOf: (queue, type) => pauses.ofQueue(queue, type),
+    });
 
     const claimers = cells.map(
       (cell) =>
@@ -221,6 +276,7 @@ class RunningCoordinator implements Coordinator {
           claimants: () => fleet.groups,
           rates,
           hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),
+          isPaused: (queue, type) => pauses.ofQueue(queue, type) !== undefined,
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),
           onError,
@@ -243,6 +299,7 @@ class RunningCoordinator implements Coordinator {
     const completions = new Completions({
       store,
       shell,
+      onHeard: (heard) => quarantine.heard(heard),
       onEnded: (wid, state, job, output) => results.ended(wid, state, job, output),
     });
     const greeter = new Greeter({
@@ -251,6 +308,7 @@ class RunningCoordinator implements Coordinator {
       classes,
       fleet,
       completions,
+      controls,
       planOf: async (wid) => {
         const known = plans.find(wid);
         if (known !== undefined) return known;
@@ -273,6 +331,7 @@ class RunningCoordinator implements Coordinator {
       onWake: (cell, names) => claimerOf(cell).wake(names),
       onTold: (told) => fleet.tell(told),
       onClasses: () => void classes.refresh().then(wakeAll, onError),
+      onControls: () => void controls.refresh().catch(onError),
       onGap: () => {
         news.tellAll();
         wakeAll();
@@ -299,7 +358,7 @@ class RunningCoordinator implements Coordinator {
         onError,
         run: async () => {
           await Promise.all([classes.refresh(), classes.refreshTypes()]);
-          await eligible.refresh();
+          await lookAround();
           wakeAll();
           await news.tellSome();
         },
@@ -320,6 +379,7 @@ class RunningCoordinator implements Coordinator {
       }),
     ];
 
+    await patiently(lookAround);
     const artifacts = new ArtifactStore({ folder: `${dataDir}/artifacts` });
     const authenticate = authenticator(
       tokens === undefined || tokens.length === 0 ? undefined : tokenCheck(...tokens),
@@ -333,23 +393,19 @@ class RunningCoordinator implements Coordinator {
         workflowHandlers({ frame, store, reads, intake, reader, listing, results, shell, news, board }),
       );
       grpc.addService(agentService, agentHandlers({ frame, greeter }));
-      grpc.addService(
-        operatorService,
-        operatorHandlers({
+      grpc.addService(operatorService, {
+        ...operatorHandlers({ frame, fleet, queues, controls }),
+        ...explainHandlers({
           frame,
-          fleet,
-          queues,
-          explaining: {
-            frame,
-            store,
-            reads,
-            classes,
-            fleet,
-            forecasts,
-            holdsOf: (queue) => [rates.told(queue.split('#', 1)[0] as string) ?? []].flat(),
-          },
+          store,
+          reads,
+          classes,
+          fleet: everyone,
+          forecasts,
+          holdsOf: (queue, type) => holdsOf(queue, type, pauses, rates),
         }),
-      );
+        ...controlHandlers({ frame, fleet, controls, classes, store, reads }),
+      });
       grpc.addService(artifactService, artifactHandlers({ frame, store: artifacts }));
     });
     const address = listenAddress(this.#config);
@@ -375,4 +431,16 @@ class RunningCoordinator implements Coordinator {
 async function until(isTrue: () => boolean, timeoutMs: number): Promise<void> {
   const deadline = systemClock.monotonic() + timeoutMs;
   while (!isTrue() && systemClock.monotonic() < deadline) await sleep(systemClock, 10);
+}
+
+/** What keeps the jobs of a queue from being asked for, in words. */
+function holdsOf(queue: string, type: string, pauses: Pauses, rates: Rates): string[] {
+  const pause = pauses.ofQueue(queue, type);
+  const rate = rates.told(type);
+  return [
+    ...(pause === undefined
+      ? []
+      : [`the queue is paused by ${pause.by}${pause.note === '' ? '' : `: ${pause.note}`}`]),
+    ...(rate === undefined ? [] : [rate]),
+  ];
 }

@@ -37,6 +37,10 @@ export interface CoordinatorTimes {
   readonly retryBackoffMs: number;
   /** No retry waits longer, milliseconds; default 60,000. */
   readonly retryBackoffMaxMs: number;
+  /** An agent that fails where others do not is shut out for this long, each further time twice as long, milliseconds; default 60,000. */
+  readonly quarantineMs: number;
+  /** No quarantine lasts longer, milliseconds; default 3,600,000. */
+  readonly quarantineMaxMs: number;
 }
 
 export const DEFAULT_TIMES: CoordinatorTimes = {
@@ -53,6 +57,8 @@ export const DEFAULT_TIMES: CoordinatorTimes = {
   slowReaderMs: 30_000,
   retryBackoffMs: 1000,
   retryBackoffMaxMs: 60_000,
+  quarantineMs: 60_000,
+  quarantineMaxMs: 3_600_000,
 };
 
 /** As flags and files name them. */
@@ -70,6 +76,8 @@ export const TIME_NAMES: Readonly<Record<keyof CoordinatorTimes, string>> = {
   slowReaderMs: 'slow-reader',
   retryBackoffMs: 'retry-backoff',
   retryBackoffMaxMs: 'retry-backoff-max',
+  quarantineMs: 'quarantine-time',
+  quarantineMaxMs: 'quarantine-time-max',
 };
 
 /** 0 says "at once" here; everywhere else it would say "never" or "always". */
@@ -123,6 +131,10 @@ export function timeProblems(times: CoordinatorTimes): string[] {
   demand(
     times.retryBackoffMs <= times.retryBackoffMaxMs,
     `${said('retryBackoffMs')} must not be longer than ${said('retryBackoffMaxMs')}.`,
+  );
+  demand(
+    times.quarantineMs <= times.quarantineMaxMs,
+    `${said('quarantineMs')} must not be longer than ${said('quarantineMaxMs')}.`,
   );
   return problems;
 }

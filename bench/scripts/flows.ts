@@ -70,7 +70,7 @@ export class Flows {
       maxBandOf: () => 2,
     });
     const shell = new Shell({ store, reads, cost: () => 1, random: () => 0, onError: () => {} });
-    this.#completions = new Completions({ store, shell, onEnded: () => {} });
+    this.#completions = new Completions({ store, shell, onHeard: () => 'count', onEnded: () => {} });
   }
 
   submission(spec: WorkflowSpecInput): Submission {
@@ -104,6 +104,8 @@ export class Flows {
         const job = {
           ref,
           token: tokenAfter(first, at),
+          agentId: '',
+          onTrial: false,
           wid,
           step,
           plan,

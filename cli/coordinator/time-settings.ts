@@ -38,6 +38,12 @@ export const timeSettings = defineSettings({
     doc: 'Longest wait before a first retry; doubles with each further one.',
   },
   retryBackoffMax: { schema: duration, default: '1m', doc: 'Longest wait before any retry.' },
+  quarantineTime: {
+    schema: duration,
+    default: '1m',
+    doc: 'How long an agent that fails where others do not gets no jobs; doubles each time it fails its trial.',
+  },
+  quarantineTimeMax: { schema: duration, default: '1h', doc: 'Longest time without a trial.' },
   dueInterval: {
     schema: duration,
     default: '1s',
@@ -75,5 +81,7 @@ export function timesOf(values: Values<typeof timeSettings>): CoordinatorTimes {
     slowReaderMs: values.slowReader,
     retryBackoffMs: values.retryBackoff,
     retryBackoffMaxMs: values.retryBackoffMax,
+    quarantineMs: values.quarantineTime,
+    quarantineMaxMs: values.quarantineTimeMax,
   };
 }

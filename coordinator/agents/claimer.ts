@@ -77,6 +77,8 @@ export interface ClaimerOptions {
   readonly rates: Pick<Rates, 'any' | 'isLimited' | 'take' | 'giveBack'>;
   /** Whether agents other than this one could run a class. */
   readonly hasOthers: (queue: string, agentId: string) => boolean;
+  /** Whether nothing is claimed from a class for now. */
+  readonly isPaused: (queue: string, type: string) => boolean;
   /** Another cell may have what this one lacks. */
   readonly onShort: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
@@ -255,7 +257,8 @@ export class Claimer {
   #wetOf(group: ClaimantGroup): (readonly [type: string, names: readonly string[]])[] {
     const wet: [string, readonly string[]][] = [];
     for (const [type, names] of group[0]?.classesIn(this.#options.cell) ?? []) {
-      const left = names.filter((name) => !this.#dry.has(name));
+      const { isPaused } = this.#options;
+      const left = names.filter((name) => !this.#dry.has(name) && !isPaused(name, type));
       if (left.length > 0) wet.push([type, left]);
     }
     return wet;

@@ -3,7 +3,8 @@
  * settling of the workflow where it cannot.
  *
  * Invariants: the acknowledgement goes out only when the store has answered; output that is no JSON text, or nested too
- * deeply, ends the job as EXECUTOR_CONTRACT and one that is too large as OUTPUT_TOO_LARGE, so consumers never meet it.
+ * deeply, ends the job as EXECUTOR_CONTRACT and one that is too large as OUTPUT_TOO_LARGE, so consumers never meet it; a job
+ * that an agent on trial fails goes back to its queue.
  */
 import { Verdict } from '../../proto/gen/index.ts';
 import type { JobCompletion__Output } from '../../proto/gen/index.ts';
@@ -15,6 +16,7 @@ import { WORKFLOW, json } from '../workflow/fields.ts';
 import { MAX_JSON_DEPTH } from '../workflow/limits.ts';
 import type { AheadDecision, Shell } from '../workflow/shell.ts';
 import type { HeldJob } from './held-jobs.ts';
+import type { Heard } from './quarantine.ts';
 
 /** Size of an output, UTF-8 bytes of JSON. */
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -28,6 +30,8 @@ const MAX_AGE_MS = 7 * 86_400_000;
 export interface CompletionsOptions {
   readonly store: Store;
   readonly shell: Shell;
+  /** What an executor or its process did; 'release' = the job has not failed for it. */
+  readonly onHeard: (heard: Heard) => 'count' | 'release';
   /** A workflow ended by this very completion; `output` is that of its only step, where it has one. */
   readonly onEnded: (wid: string, state: number, job: HeldJob, output: string) => void;
 }
@@ -49,13 +53,19 @@ export class Completions {
     failed: (error: unknown) => void,
   ): void {
     const { store, shell } = this.#options;
-    if (said.verdict === Verdict.VERDICT_CANCELED) {
-      store
-        .release(job.wid, [job.ref, job.token, (said.outcome?.reason || 'RELEASED').slice(0, MAX_REASON)])
+    const release = (reason: string): void =>
+      void store
+        .release(job.wid, [job.ref, job.token, reason.slice(0, MAX_REASON)])
         .then((reply) => done(reply === 'lost' ? 'LEASE_LOST' : ''), failed);
+    if (said.verdict === Verdict.VERDICT_CANCELED) {
+      release(said.outcome?.reason || 'RELEASED');
       return;
     }
     const item = this.#item(job, said);
+    if (this.#hear(job, item) === 'release') {
+      release('CANARY_FAILED');
+      return;
+    }
     store.complete(
       job.wid,
       item,
@@ -69,6 +79,15 @@ export class Completions {
       },
       failed,
     );
+  }
+
+  #hear({ agentId, onTrial, plan, step }: HeldJob, item: CompleteItem): 'count' | 'release' {
+    const [, , state, , reason] = item;
+    const type = plan?.steps[step]?.type;
+    const ok = state === State.succeeded;
+    // Of jobs brought along from another session too little is known.
+    if (type === undefined || (!ok && isOwnFault(item))) return 'count';
+    return this.#options.onHeard({ agentId, type, ok, reason, onTrial });
   }
 
   #item(job: HeldJob, said: JobCompletion__Output): CompleteItem {
@@ -144,6 +163,11 @@ function failure(
     [],
     said.blockedReason.slice(0, MAX_MESSAGE),
   ];
+}
+
+/** Whether a job failed by what it was given: that says nothing about its agent. */
+function isOwnFault([, , , , reason, , , , , , , , , blocked = '']: CompleteItem): boolean {
+  return reason === 'INVALID_INPUT' || blocked !== '';
 }
 
 function startedAge(said: JobCompletion__Output): number {

@@ -8,12 +8,15 @@
  * 1. Offers made under one statement never exceed it, in all and per type.
  * 2. An agent that lets an offer lapse without a word about jobs or credits gets none for one offer lease, and then one at a
  *    time, each after such a pause, until it says something: a dead or frozen box delays few jobs.
+ * 3. What is asked for never exceeds the room that its standing leaves.
  */
 
 export interface CreditOptions {
   readonly now: () => number;
   /** Time an offer stays valid, milliseconds. */
   readonly offerMs: number;
+  /** Jobs it may be given beyond those it holds, whatever it states; default: any number. */
+  readonly room?: () => number;
 }
 
 export interface CreditStatement {
@@ -58,7 +61,9 @@ export class Credit {
   /** Jobs that may be claimed now. */
   get open(): number {
     const stated = this.#statement.total - this.#underway.length;
-    return Math.max(0, Math.min(stated, this.#patience()) - this.#reserved);
+    if (stated <= this.#reserved) return 0;
+    const room = this.#options.room?.() ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(stated, this.#patience(), room) - this.#reserved);
   }
 
   /** The agent said something about jobs or credits. */

@@ -1,7 +1,9 @@
 /**
  * Who of the connected agents could run a class, as of the last poll.
  *
- * Invariant: answers are remembered until the next poll or the next class learnt, so asking is a look-up.
+ * Invariants:
+ * 1. Answers are remembered until the next poll or the next class learnt, so asking is a look-up.
+ * 2. Who is in quarantine makes nothing runnable; who is paused does, but is none of the others to whom a job may be left.
  */
 import { canRun } from '../queue/match.ts';
 import type { Classes } from './classes.ts';
@@ -10,17 +12,39 @@ import type { ConnectedAgent, Fleet } from './fleet.ts';
 /** Agents remembered per class: more say nothing more. */
 const ENOUGH = 2;
 
+export interface Standings {
+  /** Whether an agent takes jobs. */
+  isOpen(agentId: string): boolean;
+  isShutOut(agentId: string): boolean;
+}
+
+interface Found {
+  readonly isRunnable: boolean;
+  /** Ids of the first agents that can run it and take jobs. */
+  readonly open: readonly string[];
+}
+
 export class Eligibility {
+  readonly #standings: Standings;
   readonly #fleet: Pick<Fleet, 'connected'>;
   readonly #classes: Pick<Classes, 'needs' | 'revision'>;
   #agents: readonly ConnectedAgent[] = [];
-  /** Class → ids of the first agents that can run it. */
-  readonly #found = new Map<string, readonly string[]>();
+  readonly #found = new Map<string, Found>();
   #revision = -1;
 
-  constructor(fleet: Pick<Fleet, 'connected'>, classes: Pick<Classes, 'needs' | 'revision'>) {
+  constructor(
+    fleet: Pick<Fleet, 'connected'>,
+    classes: Pick<Classes, 'needs' | 'revision'>,
+    standings: Standings,
+  ) {
     this.#fleet = fleet;
     this.#classes = classes;
+    this.#standings = standings;
+  }
+
+  /** Connected agents, as of the last poll. */
+  get agents(): readonly ConnectedAgent[] {
+    return this.#agents;
   }
 
   async refresh(): Promise<void> {
@@ -29,36 +53,39 @@ export class Eligibility {
   }
 
   isRunnable(queue: string): boolean {
-    return this.#eligible(queue).length > 0;
+    return this.#eligible(queue).isRunnable;
   }
 
-  /** Whether an agent other than this one could run the class. */
+  /** Whether an agent other than this one would run the class. */
   hasOthers(queue: string, agentId: string): boolean {
-    const ids = this.#eligible(queue);
-    return ids.length > 1 || (ids.length === 1 && ids[0] !== agentId);
+    const { open } = this.#eligible(queue);
+    return open.length > 1 || (open.length === 1 && open[0] !== agentId);
   }
 
-  #eligible(queue: string): readonly string[] {
+  #eligible(queue: string): Found {
     if (this.#revision !== this.#classes.revision) {
       this.#found.clear();
       this.#revision = this.#classes.revision;
     }
-    let ids = this.#found.get(queue);
-    if (ids === undefined) {
-      ids = this.#find(queue);
-      this.#found.set(queue, ids);
+    let found = this.#found.get(queue);
+    if (found === undefined) {
+      found = this.#find(queue);
+      this.#found.set(queue, found);
     }
-    return ids;
+    return found;
   }
 
-  #find(queue: string): readonly string[] {
+  #find(queue: string): Found {
     const need = this.#classes.needs.get(queue);
-    const ids: string[] = [];
-    if (need === undefined) return ids;
+    const open: string[] = [];
+    let isRunnable = false;
+    if (need === undefined) return { isRunnable, open };
     for (const { id, profile } of this.#agents) {
-      if (canRun(profile, need).ok) ids.push(id);
-      if (ids.length === ENOUGH) break;
+      if (this.#standings.isShutOut(id) || !canRun(profile, need).ok) continue;
+      isRunnable = true;
+      if (this.#standings.isOpen(id)) open.push(id);
+      if (open.length === ENOUGH) break;
     }
-    return ids;
+    return { isRunnable, open };
   }
 }

@@ -15,6 +15,7 @@ import { canRun } from '../queue/match.ts';
 import type { CapabilityClass, Profile } from '../queue/match.ts';
 import { setFields } from '../queue/small-writes.ts';
 import { Groups } from './groups.ts';
+import type { Told as ToldResults } from './health.ts';
 import { memberElsewhere, memberHere } from './members.ts';
 import type { Member } from './members.ts';
 import { Roster } from './roster.ts';
@@ -40,11 +41,15 @@ export interface AgentRecord {
   readonly telemetry: Heartbeat__Output['telemetry'];
   /** When it said so; 0 = not yet. */
   readonly telemetryAtMs: number;
+  /** How its last jobs came out, for other coordinators. */
+  readonly results: ToldResults;
 }
 
 export interface ConnectedAgent {
   readonly id: string;
   readonly profile: Profile;
+  /** How its last jobs came out, where another coordinator serves it. */
+  readonly results?: ToldResults;
 }
 
 export interface FleetOptions {
@@ -52,6 +57,8 @@ export interface FleetOptions {
   readonly namespace: string;
   readonly coordinatorId: string;
   readonly heartbeatMs: number;
+  /** How the last jobs of an agent served here came out. */
+  readonly resultsOf: (agentId: string) => ToldResults;
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
@@ -81,6 +88,11 @@ export class Fleet {
   /** How many those are. */
   get size(): number {
     return this.#groups.size;
+  }
+
+  /** Sessions served here. */
+  sessions(): Iterable<Session> {
+    return this.#sessions.values();
   }
 
   /** The newest session of an agent is the one that counts; an older one ends. */
@@ -148,19 +160,22 @@ export class Fleet {
     return new Map(found.map((record) => [record.id, record]));
   }
 
+  /** One agent, connected or lost; undefined when it is not known. */
+  async find(agentId: string): Promise<AgentRecord | undefined> {
+    const record = (await this.records(new Set([agentId]))).get(agentId);
+    return record === undefined ? undefined : this.#asOfNow(record);
+  }
+
   /** Agents of the whole fleet, by id. */
   async list(): Promise<AgentRecord[]> {
-    const { redis, namespace, now, heartbeatMs } = this.#options;
+    const { redis, namespace, now } = this.#options;
     const key = keys.agents(namespace);
     const records: AgentRecord[] = [];
     const gone: string[] = [];
     for (const [id, text] of Object.entries(await redis.hgetall(key))) {
       const record = JSON.parse(text) as AgentRecord;
-      const silence = now() - record.heartbeatAtMs;
-      if (silence > KEEP_LOST_MS) gone.push(id);
-      else if (silence > 3 * heartbeatMs + 10_000)
-        records.push({ ...record, state: AgentState.AGENT_STATE_LOST });
-      else records.push(record);
+      if (now() - record.heartbeatAtMs > KEEP_LOST_MS) gone.push(id);
+      else records.push(this.#asOfNow(record));
     }
     if (gone.length > 0) await this.#forget(gone);
     return records.toSorted((a, b) =>
@@ -179,7 +194,8 @@ export class Fleet {
     // Of those served here this coordinator knows better than their records, which may have been read a while ago.
     for (const [id, { draining, profile }] of this.#sessions) if (!draining) agents.push({ id, profile });
     const gone: string[] = [];
-    for (const { id, sessionId, connectedAtMs, heartbeatAtMs, state, profile } of this.#roster.entries()) {
+    for (const entry of this.#roster.entries()) {
+      const { id, sessionId, connectedAtMs, heartbeatAtMs, state, profile, results } = entry;
       const session = this.#sessions.get(id);
       const silentMs = now() - heartbeatAtMs;
       if (session !== undefined) {
@@ -187,7 +203,7 @@ export class Fleet {
         if (session.sessionId !== sessionId && isNewer) session.end(supersededError());
       } else if (silentMs > KEEP_LOST_MS) gone.push(id);
       else if (state === AgentState.AGENT_STATE_CONNECTED && silentMs <= 3 * heartbeatMs + 10_000)
-        agents.push({ id, profile });
+        agents.push({ id, profile, results });
     }
     if (gone.length > 0) await this.#forget(gone);
     return agents;
@@ -229,6 +245,12 @@ export class Fleet {
     if (session !== undefined) return memberHere(session, this.#heard.get(id)?.heartbeat.throughput ?? []);
     const entry = this.#roster.find(id);
     return entry === undefined ? undefined : memberElsewhere(entry);
+  }
+
+  #asOfNow(record: AgentRecord): AgentRecord {
+    const { now, heartbeatMs } = this.#options;
+    const isSilent = now() - record.heartbeatAtMs > 3 * heartbeatMs + 10_000;
+    return isSilent ? { ...record, state: AgentState.AGENT_STATE_LOST } : record;
   }
 
   async #forget(ids: readonly string[]): Promise<void> {
@@ -277,6 +299,7 @@ export class Fleet {
       throughput: heard?.heartbeat.throughput ?? [],
       telemetry: heard?.heartbeat.telemetry ?? null,
       telemetryAtMs: heard?.at ?? 0,
+      results: this.#options.resultsOf(session.agentId),
     };
   }
 }

@@ -16,6 +16,7 @@ import type { Plan } from '../workflow/plan.ts';
 import type { Classes } from './classes.ts';
 import { MAX_OUTPUT_BYTES } from './completions.ts';
 import type { Completions } from './completions.ts';
+import type { Controls } from './controls.ts';
 import { supersededError } from './fleet.ts';
 import type { Fleet } from './fleet.ts';
 import { Orphans } from './orphans.ts';
@@ -47,6 +48,7 @@ export interface GreeterOptions {
   readonly classes: Classes;
   readonly fleet: Fleet;
   readonly completions: Completions;
+  readonly controls: Controls;
   /** Undefined when there is no such workflow. */
   readonly planOf: (wid: string) => Promise<Plan | undefined>;
   readonly times: { readonly heartbeatMs: number; readonly offerMs: number; readonly leaseMs: number };
@@ -93,8 +95,8 @@ export class Greeter {
   async #greet(sessionId: string, hello: Hello__Output, link: AgentLink): Promise<Session> {
     this.#assertStaying();
     const { outbox } = link;
-    const { coordinatorId, store, classes, fleet, completions, planOf, times, now, onCredit, onError } =
-      this.#options;
+    const { coordinatorId, store, classes, fleet, completions, controls, planOf, times, now } = this.#options;
+    const { onCredit, onError } = this.#options;
     fleet.supersede(hello.agentId);
     const known = await fleet.knows(hello.agentId);
     let profile = profileOf(hello.advertisement);
@@ -135,6 +137,8 @@ export class Greeter {
       fail: (error) => link.fail(error),
       silentMs: times.leaseMs,
       offerMs: times.offerMs,
+      limit: () => controls.limitOf(hello.agentId),
+      isOnTrial: () => controls.isOnTrial(hello.agentId),
     });
     await classes.addTypes(hello.advertisement?.executors ?? []);
     const [{ confirmed, lost }, marks] = await Promise.all([
@@ -156,6 +160,7 @@ export class Greeter {
     });
     this.#open.add(outbox);
     fleet.join(session);
+    controls.joined(session);
     if (marks !== undefined)
       this.#orphans.release(hello.agentId, new Set(hello.held.map(({ token }) => token)), marks);
     return session;

@@ -10,6 +10,9 @@ export interface HeldJob {
   /** `<wid>-<step>-<ordinal>` */
   readonly ref: string;
   readonly token: string;
+  readonly agentId: string;
+  /** It was given to an agent on trial. */
+  readonly onTrial: boolean;
   readonly wid: string;
   readonly step: number;
   readonly plan: Plan | undefined;

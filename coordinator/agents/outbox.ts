@@ -4,7 +4,7 @@
  * Invariants: order within a kind is kept; while the stream is full, everything waits here, for a bounded time and up to a
  * bound; then the agent is said to be stuck, once, and nothing is kept for it any more.
  */
-import type { CancelJob, CompletionAck, EmitAck, Offer, Welcome } from '../../proto/gen/index.ts';
+import type { CancelJob, CompletionAck, Control, EmitAck, Offer, Welcome } from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import type { CoordinatorMessage__Output } from '../../proto/gen/index.ts';
 import { PacedStream } from '../../runtime/paced-stream.ts';
@@ -76,6 +76,10 @@ export class Outbox {
     if (this.#closed) return;
     this.#emitAcks.push(ack);
     this.#schedule();
+  }
+
+  control(control: Plain<Control>): void {
+    if (!this.#closed) this.#down.write({ control }, 0);
   }
 
   /** The coordinator leaves. */

@@ -10,6 +10,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { AgentState } from '../../proto/gen/index.ts';
 import type { Profile } from '../queue/match.ts';
 import type { AgentRecord } from './fleet.ts';
+import type { Told } from './health.ts';
 import { profileOf } from './profiles.ts';
 
 /** Records of one call. */
@@ -25,6 +26,7 @@ export interface RosterEntry {
   readonly heartbeatAtMs: number;
   readonly profile: Profile;
   readonly record: AgentRecord;
+  readonly results: Told;
 }
 
 interface Known {
@@ -82,9 +84,18 @@ export class Roster {
       return;
     }
     const record = JSON.parse(text) as AgentRecord;
-    const { state, sessionId, connectedAtMs, heartbeatAtMs, advertisement } = record;
+    const { state, sessionId, connectedAtMs, heartbeatAtMs, advertisement, results } = record;
     const profile = profileOf(advertisement);
-    const entry: RosterEntry = { id, state, sessionId, connectedAtMs, heartbeatAtMs, profile, record };
+    const entry: RosterEntry = {
+      id,
+      state,
+      sessionId,
+      connectedAtMs,
+      heartbeatAtMs,
+      profile,
+      results,
+      record,
+    };
     this.#known.set(id, { text, entry, round: this.#round });
   }
 }

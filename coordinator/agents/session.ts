@@ -80,6 +80,10 @@ export interface SessionOptions {
   readonly silentMs: number;
   /** Time an offer stays valid, milliseconds. */
   readonly offerMs: number;
+  /** Jobs its agent may hold, whatever it asks for. */
+  readonly limit: () => number;
+  /** Its agent is on trial. */
+  readonly isOnTrial: () => boolean;
 }
 
 export class Session implements Claimant {
@@ -106,7 +110,8 @@ export class Session implements Claimant {
     this.agentId = options.hello.agentId;
     this.sessionId = options.sessionId;
     this.hello = options.hello;
-    this.credit = new Credit(options);
+    const { now, offerMs, limit } = options;
+    this.credit = new Credit({ now, offerMs, room: () => limit() - this.#held.size });
   }
 
   /** Cost a second of one running job, as learnt from the jobs that ended in this session; undefined for too few. */
@@ -186,8 +191,10 @@ export class Session implements Claimant {
       return;
     }
     const id = jobId(ref);
+    const onTrial = this.#options.isOnTrial();
+    const { agentId } = this;
     const { cost, inRun } = job;
-    this.#held.set(id, { ref, token, wid, step, plan, cost, view, inRun, progressAt: 0 });
+    this.#held.set(id, { ref, token, agentId, onTrial, wid, step, plan, cost, view, inRun, progressAt: 0 });
     this.#heardAt.set(id, this.#options.now());
     this.#options.outbox.offer({
       jobId: id,
@@ -250,6 +257,11 @@ export class Session implements Claimant {
       this.#options.outbox.cancel({ jobId: id, token, reason: CANCEL_WORDS[reason] ?? 'user' });
   }
 
+  /** An operator's word to the agent. */
+  control(action: 'pause' | 'resume' | 'drain', note: string): void {
+    if (!this.ended) this.#options.outbox.control({ action, note });
+  }
+
   /** Ends the session from this side. */
   end(error: unknown): void {
     if (this.ended) return;
@@ -304,6 +316,8 @@ export class Session implements Claimant {
     return {
       ref: parsed.ref,
       token,
+      agentId: this.agentId,
+      onTrial: false,
       wid: parsed.wid,
       step: parsed.step,
       plan: undefined,
@@ -459,4 +473,5 @@ const CANCEL_WORDS: Readonly<Record<string, string>> = {
   FAIL_FAST: 'fail_fast',
   WORKFLOW_TIMEOUT: 'deadline',
   deadline: 'deadline',
+  REQUEUED: 'lease_lost',
 };

@@ -5,8 +5,9 @@
  * and an age that only grows is no change.
  */
 import type { Classes } from '../agents/classes.ts';
-import type { Fleet } from '../agents/fleet.ts';
+import type { Everyone } from '../agents/everyone.ts';
 import type { Member } from '../agents/members.ts';
+import type { PauseRecord } from '../agents/pauses.ts';
 import type { QueueStat, QueueStats } from '../queue/stats.ts';
 import { unrunnableReason } from './explain.ts';
 import type { Forecasts } from './forecasts.ts';
@@ -14,6 +15,7 @@ import type { Quality } from './ratios.ts';
 
 export interface QueueNews extends QueueStat {
   readonly running: number;
+  readonly pause: PauseRecord | undefined;
   readonly waitingCost: number;
   /** Cost a second. */
   readonly throughput: number;
@@ -38,7 +40,8 @@ export interface QueueBoardOptions {
   readonly stats: QueueStats;
   readonly forecasts: Forecasts;
   readonly classes: Pick<Classes, 'needs'>;
-  readonly fleet: Pick<Fleet, 'connected' | 'members' | 'heldBy'>;
+  readonly everyone: Pick<Everyone, 'profiles' | 'members' | 'heldBy'>;
+  readonly pauseOf: (queue: string, type: string) => PauseRecord | undefined;
 }
 
 export class QueueBoard {
@@ -52,11 +55,11 @@ export class QueueBoard {
 
   /** Queues by name. */
   async list(): Promise<QueueNews[]> {
-    const { stats, forecasts, classes, fleet } = this.#options;
-    const profiles = (await fleet.connected()).map(({ profile }) => profile);
+    const { stats, forecasts, classes, everyone, pauseOf } = this.#options;
+    const profiles = await everyone.profiles();
     const [queues, outlook] = await Promise.all([stats.list(profiles), forecasts.outlook()]);
-    const members = fleet.members();
-    const held = fleet.heldBy();
+    const members = everyone.members();
+    const held = everyone.heldBy();
     return queues.map((queue): QueueNews => {
       const { name } = queue;
       const parts = [...outlook.waiting()].filter((part) => part.name === name);
@@ -64,6 +67,7 @@ export class QueueBoard {
       return {
         ...queue,
         running: held.get(name) ?? 0,
+        pause: pauseOf(name, queue.type),
         waitingCost: parts.reduce((sum, { now, meanCost }) => sum + (now?.jobs ?? 0) * meanCost, 0),
         throughput: outlook.throughputOf(name),
         drainInMs: Math.round(
@@ -80,7 +84,7 @@ export class QueueBoard {
   }
 
   fleetNow(): FleetNews {
-    return summaryOf(this.#options.fleet.members());
+    return summaryOf(this.#options.everyone.members());
   }
 
   /** The first call has all queues; returns the function that signs off. */

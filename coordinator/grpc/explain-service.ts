@@ -4,7 +4,7 @@ import type { OperatorHandlers } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import { State, isTerminal, stateName } from '../../sdk/common/states.ts';
 import type { Classes } from '../agents/classes.ts';
-import type { Fleet } from '../agents/fleet.ts';
+import type { Everyone } from '../agents/everyone.ts';
 import { explainAgent, explainClass } from '../forecast/explain.ts';
 import type { Forecast, Forecasts } from '../forecast/forecasts.ts';
 import { requirementInWords } from '../queue/match.ts';
@@ -20,10 +20,10 @@ export interface ExplainParts {
   readonly store: Store;
   readonly reads: Reads;
   readonly classes: Pick<Classes, 'needs'>;
-  readonly fleet: Pick<Fleet, 'members' | 'memberOf'>;
+  readonly fleet: Pick<Everyone, 'members' | 'memberOf'>;
   readonly forecasts: Forecasts;
-  /** What keeps the jobs of a queue, in words: a pause, a rate limit, a cap. */
-  readonly holdsOf: (queue: string, tenant: string) => readonly string[];
+  /** What keeps the jobs of a queue, in words: a pause, a rate limit. */
+  readonly holdsOf: (queue: string, type: string) => readonly string[];
 }
 
 export function explainHandlers(parts: ExplainParts): Pick<OperatorHandlers, 'explainJob' | 'explainAgent'> {
@@ -41,7 +41,7 @@ export function explainHandlers(parts: ExplainParts): Pick<OperatorHandlers, 'ex
       const members = fleet.members();
       const { missed, nearest, open, eligible } = explainClass(need, members);
       const [forecast] = await forecasts.of(cell, [{ wid, step, ordinal, job }]);
-      const holds = holdsOf(job.queue, '');
+      const holds = holdsOf(job.queue, need.type);
       return {
         jobId: id,
         state: job.state as State__Output,

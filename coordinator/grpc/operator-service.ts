@@ -1,15 +1,14 @@
 /**
- * OperatorService: queues and fleet, in pages ordered by name.
+ * OperatorService: queues and fleet, in pages ordered by name. `control-handlers.ts` has one of each, and what changes them.
  */
-import type { Agent__Output } from '../../proto/gen/index.ts';
-import type { OperatorHandlers, Plain } from '../../proto/gen/load.ts';
+import type { OperatorHandlers } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
+import type { Controls } from '../agents/controls.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import type { QueueBoard } from '../forecast/queue-board.ts';
-import { explainHandlers } from './explain-service.ts';
-import type { ExplainParts } from './explain-service.ts';
 import { serverStream, unary } from './handling.ts';
 import type { Frame } from './handling.ts';
+import { agentMessage } from './operator-views.ts';
 import { queueMessage, watchQueues } from './watch-queues.ts';
 
 const DEFAULT_PAGE = 100;
@@ -19,18 +18,16 @@ export interface OperatorServiceParts {
   readonly frame: Frame;
   readonly fleet: Fleet;
   readonly queues: QueueBoard;
-  readonly explaining: ExplainParts;
+  readonly controls: Controls;
 }
 
 export function operatorHandlers({
   frame,
   fleet,
   queues,
-  explaining,
-}: OperatorServiceParts): Partial<OperatorHandlers> {
+  controls,
+}: OperatorServiceParts): Pick<OperatorHandlers, 'listQueues' | 'getQueue' | 'watchQueues' | 'listAgents'> {
   return {
-    ...explainHandlers(explaining),
-
     listQueues: unary(frame, async (request) => {
       const page = pageOf(await queues.list(), ({ name }) => name, request);
       return { queues: page.items.map(queueMessage), nextPageToken: page.next };
@@ -49,20 +46,7 @@ export function operatorHandlers({
 
     listAgents: unary(frame, async (request) => {
       const page = pageOf(await fleet.list(), (agent) => `${agent.name}\0${agent.id}`, request);
-      const agents = page.items.map((record): Plain<Agent__Output> => ({
-        id: record.id,
-        name: record.name,
-        version: record.version,
-        state: record.state as Agent__Output['state'],
-        coordinatorId: record.coordinatorId,
-        connectedAtMs: record.connectedAtMs,
-        heartbeatAtMs: record.heartbeatAtMs,
-        advertisement: record.advertisement,
-        held: record.held,
-        throughput: record.throughput,
-        telemetry: record.telemetry,
-      }));
-      return { agents, nextPageToken: page.next };
+      return { agents: page.items.map((record) => agentMessage(record, controls)), nextPageToken: page.next };
     }),
   };
 }

@@ -52,6 +52,7 @@ export function queueMessage(queue: QueueNews): Plain<Queue__Output> {
     oldestWaitMs: queue.oldestWaitMs,
     eligibleAgents: queue.eligibleAgents,
     running: queue.running,
+    pause: queue.pause ?? null,
     waitingCost: queue.waitingCost,
     throughput: queue.throughput,
     drainInMs: queue.drainInMs,

@@ -144,6 +144,10 @@ export const keys = {
   types: (namespace: string) => `${namespace}:{fleet}:types`,
   /** Hash: token bucket of a limited step type. */
   rate: (namespace: string, type: string) => `${namespace}:{fleet}:rate:${type}`,
+  /** Hash: agents shut out, by id, JSON text. */
+  quarantine: (namespace: string) => `${namespace}:{fleet}:quarantine`,
+  /** Hash: `queue:<class or type>` and `agent:<id>`, JSON text; `drain:<id>` until its agent is told. */
+  paused: (namespace: string) => `${namespace}:{fleet}:paused`,
   /** Hash: what was fixed when the key space was created. */
   creation: (namespace: string) => `${namespace}:{fleet}:creation`,
 } as const;

@@ -228,6 +228,25 @@ export class Store {
     await this.log(wid, Number.MAX_SAFE_INTEGER, 1, this.origin);
   }
 
+  /** Puts a job elsewhere in its queue, if it still is where the caller saw it: its token, or its place ('' = none). */
+  async requeue(
+    ref: string,
+    seen: string,
+    toBack: boolean,
+    note: string,
+  ): Promise<[status: 'ok' | 'moved' | 'terminal' | 'gone', state: number]> {
+    const wid = ref.slice(0, WID_LENGTH);
+    const cell = this.cellOf(wid);
+    const [status, state, told] = await this.#again(() =>
+      this.scripts.call('requeue', cell, [shortRandom(), this.origin, ref, seen, toBack ? 1 : 0, note]),
+    );
+    if (status === 'ok') {
+      this.#after([[ref]], told);
+      this.onGrown(cell, undefined);
+    }
+    return [status, state];
+  }
+
   unpark(cell: Cell, cause: string, limit: number): Promise<number> {
     return this.#again(() => this.scripts.call('unpark', cell, [shortRandom(), '', cause, limit]));
   }

@@ -15,7 +15,17 @@ import type { ClientOptions } from './client-options.ts';
 import { Connection } from './connection.ts';
 import type { WatchEvent } from './events.ts';
 import { explainAgent, explainJob } from './explain-calls.ts';
-import { listAgents, listQueues } from './operator-calls.ts';
+import {
+  controlAgent,
+  getAgent,
+  getQueue,
+  listAgents,
+  listQueues,
+  pauseQueue,
+  requeueJob,
+  resumeQueue,
+} from './operator-calls.ts';
+import type { AgentActionName, NoteOptions, RequeueOptions } from './operator-calls.ts';
 import { submitAndGetOutput, submitAndGetOutputs } from './output.ts';
 import type { OutputOptions } from './output.ts';
 import { submitMany } from './submit-many.ts';
@@ -26,10 +36,12 @@ import type {
   AgentExplanation,
   AgentView,
   JobExplanation,
+  PauseView,
   QueueView,
   StandingView,
   WorkflowView,
 } from './views.ts';
+import type { StateName } from '../common/states.ts';
 import { watchWorkflow } from './watch.ts';
 import type { WatchOptions } from './watch.ts';
 import { watchPosition, watchQueues } from './watch-standing.ts';
@@ -89,6 +101,15 @@ export interface DibsClient extends Disposable {
   explainAgent(agentId: string, options?: CallOptions): Promise<AgentExplanation>;
   queues(options?: CallOptions): AsyncGenerator<QueueView, void, undefined>;
   agents(options?: CallOptions): AsyncGenerator<AgentView, void, undefined>;
+  getQueue(name: string, options?: CallOptions): Promise<QueueView>;
+  /** No new claims from a queue, or from all queues of a step type; running jobs go on. */
+  pauseQueue(name: string, options?: NoteOptions): Promise<PauseView>;
+  resumeQueue(name: string, options?: CallOptions): Promise<void>;
+  getAgent(agentId: string, options?: CallOptions): Promise<AgentView>;
+  /** Kept, but for a drain: an agent that comes back finds it. */
+  controlAgent(agentId: string, action: AgentActionName, options?: NoteOptions): Promise<AgentView>;
+  /** Takes a job from its agent or out of its place, to the front of its queue; gives the state it was in. */
+  requeueJob(jobId: string, options?: RequeueOptions): Promise<StateName>;
   readonly artifacts: {
     /** Stores a file, bytes or a stream; the answer can stand in any input. */
     put(source: ArtifactSource, options?: PutOptions): Promise<ArtifactReference>;
@@ -121,6 +142,12 @@ export function createClient(options: ClientOptions = {}): DibsClient {
     explainAgent: (agentId, callOptions) => explainAgent(connection, agentId, callOptions),
     queues: (callOptions) => listQueues(connection, callOptions),
     agents: (callOptions) => listAgents(connection, callOptions),
+    getQueue: (name, callOptions) => getQueue(connection, name, callOptions),
+    pauseQueue: (name, noteOptions) => pauseQueue(connection, name, noteOptions),
+    resumeQueue: (name, callOptions) => resumeQueue(connection, name, callOptions),
+    getAgent: (agentId, callOptions) => getAgent(connection, agentId, callOptions),
+    controlAgent: (agentId, action, noteOptions) => controlAgent(connection, agentId, action, noteOptions),
+    requeueJob: (jobId, requeueOptions) => requeueJob(connection, jobId, requeueOptions),
     artifacts: {
       put: (source, putOptions) => putArtifact(connection, source, putOptions),
       get: (which, getOptions) => getArtifact(connection, which, getOptions),

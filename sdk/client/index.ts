@@ -36,6 +36,7 @@ export type {
   Submitted,
   WaitOptions,
 } from './workflow-calls.ts';
+export type { AgentActionName, NoteOptions, RequeueOptions } from './operator-calls.ts';
 export type { OutputOptions } from './output.ts';
 export type { WatchOptions } from './watch.ts';
 export type { SubmitManyItem, SubmitManyOptions, SubmitOutcome } from './submit-many.ts';

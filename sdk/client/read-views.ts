@@ -7,6 +7,7 @@ import type {
   JobForecast__Output as WireForecast,
   JobStanding__Output as WireStanding,
   Outcome__Output as WireOutcome,
+  Pause__Output as WirePause,
   Queue__Output as WireQueue,
   Step__Output as WireStep,
   TerminalResult__Output as WireResult,
@@ -22,6 +23,7 @@ import type {
   ForecastSpan,
   ForecastView,
   JobView,
+  PauseView,
   QueueView,
   StandingView,
   StepView,
@@ -173,7 +175,12 @@ export function readQueue(wire: WireQueue): QueueView {
             medianError: wire.forecastQuality.medianError,
             withinP90: wire.forecastQuality.withinP90,
           },
+    pause: wire.pause && readPause(wire.pause),
   };
+}
+
+export function readPause({ by, note, sinceMs }: WirePause): PauseView {
+  return { by, note: orNull(note), since: date(sinceMs) };
 }
 
 export function readAgent(wire: WireAgent): AgentView {
@@ -202,6 +209,14 @@ export function readAgent(wire: WireAgent): AgentView {
     },
     throughput: Object.fromEntries(wire.throughput.map((rate) => [rate.type, rate.costPerSecond])),
     cpuLoad: wire.telemetry === null ? null : wire.telemetry.cpuLoad,
+    pause: wire.pause && readPause(wire.pause),
+    quarantine: wire.quarantine && {
+      reason: wire.quarantine.reason,
+      by: wire.quarantine.by,
+      since: date(wire.quarantine.sinceMs),
+      until: date(wire.quarantine.untilMs),
+      times: wire.quarantine.times,
+    },
   };
 }
 

@@ -173,6 +173,26 @@ export interface QueueView {
     readonly medianError: number;
     readonly withinP90: number;
   } | null;
+  /** Set while no claims are taken from it. */
+  readonly pause: PauseView | null;
+}
+
+/** Why claims are not taken from a queue, or by an agent. */
+export interface PauseView {
+  readonly by: string;
+  readonly note: string | null;
+  readonly since: Date | null;
+}
+
+/** Why an agent is shut out. */
+export interface QuarantineView {
+  readonly reason: string;
+  readonly by: string;
+  readonly since: Date | null;
+  /** When it goes on trial; null = when an operator releases it. */
+  readonly until: Date | null;
+  /** How often it went back since it last did well. */
+  readonly times: number;
 }
 
 export interface AgentView {
@@ -192,6 +212,9 @@ export interface AgentView {
   readonly throughput: Readonly<Record<string, number>>;
   /** Share of all cores, 0 to 1. */
   readonly cpuLoad: number | null;
+  readonly pause: PauseView | null;
+  /** Set while it is shut out or on trial. */
+  readonly quarantine: QuarantineView | null;
 }
 
 export interface HardwareView {

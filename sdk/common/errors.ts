@@ -47,9 +47,9 @@ export const ERRORS = {
   },
   PERMISSION_DENIED: { code: 'PERMISSION_DENIED', http: 403, meaning: 'The role lacks the right.' },
   WORKFLOW_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such workflow for this tenant.' },
-  JOB_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such job for this tenant.' },
-  QUEUE_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such capability queue.' },
-  AGENT_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such agent in this fleet.' },
+  JOB_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such job.' },
+  AGENT_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'The fleet knows no such agent.' },
+  QUEUE_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such queue, and no such step type.' },
   ARTIFACT_NOT_FOUND: { code: 'NOT_FOUND', http: 404, meaning: 'No such artifact for this tenant.' },
   IDEMPOTENCY_KEY_REUSED: {
     code: 'ALREADY_EXISTS',

@@ -25,6 +25,8 @@ export const OUTCOME_REASONS = {
   RECOVERY_EXHAUSTED: 'It stalled more often than it may be recovered.',
   NO_ELIGIBLE_AGENT: 'No connected agent can run it.',
   LEASE_LOST: 'The agent no longer holds the job.',
+  CANARY_FAILED: 'An agent on trial failed it; that counts for nothing.',
+  REQUEUED: 'An operator put it elsewhere.',
   REPLACED: 'A retry replaced this attempt.',
   INTERNAL: 'A bug of Dibs or an output it cannot handle.',
   SHUTDOWN: 'The agent is shutting down.',

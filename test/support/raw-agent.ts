@@ -9,6 +9,7 @@ import { Verdict } from '../../proto/gen/index.ts';
 import type {
   AgentMessage__Output,
   CompletionAck__Output,
+  Control__Output,
   CoordinatorMessage__Output,
   EmitAck__Output,
   Hello__Output,
@@ -53,6 +54,8 @@ export class RawAgent extends EventEmitter<{
   readonly offers: Offer__Output[] = [];
   readonly cancels: CancelJob__Output[] = [];
   readonly acks: CompletionAck__Output[] = [];
+  /** Words of operators. */
+  readonly controls: Control__Output[] = [];
   readonly emitAcks: EmitAck__Output[] = [];
   /** What the stream ended with, once it has. */
   error: DibsError | undefined;
@@ -92,6 +95,7 @@ export class RawAgent extends EventEmitter<{
         this.emit('ack', ack);
       }
       this.emitAcks.push(...message.emitAcks);
+      if (message.control) this.controls.push(message.control);
       for (const cancel of message.cancels) {
         this.cancels.push(cancel);
         this.emit('cancel', cancel);

@@ -43,6 +43,8 @@ export interface Scripts {
   progress: { args: [tag: string, origin: string, leaseMs: number, items: ProgressItem[]]; returns: AcceptReply[] };
   /** agents hand jobs back; they return to the front of their queue. */
   release: { args: [tag: string, origin: string, items: ReleaseItem[]]; returns: AcceptReply[] };
+  /** an operator puts a job to the front of its queue, or to the back, wherever it is: held, waiting, in a backoff. */
+  requeue: { args: [tag: string, origin: string, ref: string, seen: string, toBack: number, note: string]; returns: [status: 'ok' | 'moved' | 'terminal' | 'gone', state: number, told: Told[]] };
   /** creates workflows and enqueues what can run at once; one call for all that one event-loop turn has. */
   submit: { args: [tag: string, origin: string, items: SubmitItem[], classes: [name: string, requirement: string][], changes?: Change[], solos?: SoloItem[]]; returns: SubmitReply[] };
   /** the stall sweep: jobs whose lease has run out go back to the front of their queue, or fail for good. */
@@ -65,6 +67,7 @@ export const SCRIPT_NAMES: readonly ScriptName[] = [
   'log',
   'progress',
   'release',
+  'requeue',
   'submit',
   'sweep',
   'unpark',

@@ -19,6 +19,8 @@ export const SCALED_TIMES: Times = {
   slowReaderMs: 5_000,
   retryBackoffMs: 100,
   retryBackoffMaxMs: 1_500,
+  quarantineMs: 2_000,
+  quarantineMaxMs: 8_000,
 };
 
 export function timeFlags(times: Times): string[] {

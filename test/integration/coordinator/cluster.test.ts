@@ -6,6 +6,7 @@ import { startCoordinator } from '../../support/coordinator.ts';
 import type { TestCoordinator } from '../../support/coordinator.ts';
 import { RawAgent } from '../../support/raw-agent.ts';
 import { useRedisCluster } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
 
 const cluster = useRedisCluster();
 let one: TestCoordinator;
@@ -86,4 +87,20 @@ test('a fan-out, its merge and its watch work across coordinators', async () => 
   expect(events.at(-1)?.type).toBe('workflow.succeeded');
   const ended = await other.wait(workflow.id);
   expect(ended.steps[1]?.output).toEqual({ all: Array.from({ length: 500 }, (_, n) => ({ n })) });
+});
+
+test('an operator’s word said to one coordinator reaches an agent at the other', async () => {
+  const agent = agents[2] as RawAgent;
+  await client.controlAgent(agent.id, 'pause', { note: 'dust' });
+  await until('the word', () => agent.controls.length === 1);
+  expect(agent.controls[0]).toEqual({ action: 'pause', note: 'dust' });
+  await client.pauseQueue('echo');
+  const { workflow } = await client.submit({ steps: [{ type: 'echo', input: 1 }] });
+  await client.controlAgent(agent.id, 'resume');
+  await until('the next word', () => agent.controls.length === 2);
+  expect(await client.get(workflow.id)).toMatchObject({ status: 'unassigned' });
+  const [job] = (await client.get(workflow.id, { includeJobs: true })).steps[0]?.jobs ?? [];
+  expect(await client.requeueJob(job?.id ?? '')).toBe('unassigned');
+  await client.resumeQueue('echo');
+  expect(await client.wait(workflow.id)).toMatchObject({ status: 'succeeded' });
 });

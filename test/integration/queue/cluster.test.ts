@@ -15,6 +15,7 @@ import { decideCases } from './cases/decide.ts';
 import { factCases } from './cases/facts.ts';
 import { logCases } from './cases/log.ts';
 import { parkCases } from './cases/park.ts';
+import { requeueCases } from './cases/requeue.ts';
 import { runCases } from './cases/runs.ts';
 import { soloCases } from './cases/solo.ts';
 import { submitCases } from './cases/submit.ts';
@@ -45,6 +46,7 @@ describe('due', () => void dueCases(world));
 describe('sweep', () => void sweepCases(world));
 describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
+describe('requeue', () => void requeueCases(world));
 describe('solo', () => void soloCases(world));
 describe('runs', () => void runCases(world));
 

@@ -176,6 +176,13 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
     '    if takers > 0 and not done[b] then',
     '    if not done[b] then',
   ],
+  ['a requeue ignores what was seen', 'if where ~= seen then', 'if false then'],
+  [
+    'a job put to the front is put there again',
+    'if score and tonumber(score) <= front then',
+    'if false then',
+  ],
+  ['a job put elsewhere keeps its entry', '    leave_queue(rec)\n  end\n  move(rec)', '  end\n  move(rec)'],
   [
     'a claim that was given up is forgotten',
     '  rec.j[J.history] = with_claim(rec.j, how, reason, now)\n',

@@ -10,6 +10,7 @@ import { decideCases } from './cases/decide.ts';
 import { factCases } from './cases/facts.ts';
 import { logCases } from './cases/log.ts';
 import { parkCases } from './cases/park.ts';
+import { requeueCases } from './cases/requeue.ts';
 import { runCases } from './cases/runs.ts';
 import { soloCases } from './cases/solo.ts';
 import { submitCases } from './cases/submit.ts';
@@ -39,6 +40,7 @@ describe('log', () => void logCases(world));
 describe('park', () => void parkCases(world));
 describe('solo', () => void soloCases(world));
 describe('runs', () => void runCases(world));
+describe('requeue', () => void requeueCases(world));
 
 test('a claim reads what it takes, and hardly more, however many classes it may choose from', async () => {
   const w = world();

@@ -164,6 +164,7 @@ test('what the loops change reaches the coordinator that ran them too', async ()
       onWake: (_, classes) => woken.push(...(classes ?? [])),
       onTold: (orders) => told.push(...orders),
       onClasses: () => undefined,
+      onControls: () => undefined,
       onGap: () => undefined,
     });
     const idle = async (): Promise<void> => void (await w.claim([ask('agent', 1, 'q')]));

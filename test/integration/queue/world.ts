@@ -198,6 +198,17 @@ export class World {
     return this.scripts.call('release', this.cell, [this.nextTag(), this.origin, items]);
   }
 
+  requeue(ref: string, seen: string, toBack = false, note = '') {
+    return this.scripts.call('requeue', this.cell, [
+      this.nextTag(),
+      this.origin,
+      ref,
+      seen,
+      toBack ? 1 : 0,
+      note,
+    ]);
+  }
+
   emit(...items: EmitItem[]) {
     return this.scripts.call('emit', this.cell, [this.nextTag(), this.origin, items]);
   }

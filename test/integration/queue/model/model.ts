@@ -180,6 +180,8 @@ export class Model {
         return this.#control(args[2] as string, args[3] as string, args[4] as string);
       case 'due':
         return this.#due();
+      case 'requeue':
+        return this.#putBack(args[2] as string, args[3] as string, args[4] === 1, args[5] as string);
       case 'sweep':
         return this.#sweep(args[5] as number, args[7] as StallNotes);
       case 'holders': {
@@ -613,7 +615,7 @@ export class Model {
     job.hold = 0;
   }
 
-  #requeue(job: ModelJob, event: EventType, reason: string, end: string): void {
+  #requeue(job: ModelJob, event: EventType, reason: string, end: string, more: string[] = []): void {
     job.work.solo = false;
     job.run = undefined;
     job.history = withClaim(job, end, reason);
@@ -624,8 +626,40 @@ export class Model {
     job.started = false;
     job.progress = -1;
     job.progressSource = 0;
-    this.#say(job.work, event, job, State.unassigned, [job.agent, reason]);
+    this.#say(job.work, event, job, State.unassigned, [job.agent, reason, ...more]);
     this.#again(job.queue, job.score, job.member);
+  }
+
+  /** To the front, or to the back, by an operator who saw this token or place. */
+  #putBack(ref: string, seen: string, back: boolean, note: string): unknown {
+    const job = this.jobs.get(ref);
+    if (job === undefined) return ['gone', 0, []];
+    const { state, agent, token } = job;
+    if (isTerminal(state)) return ['terminal', state, []];
+    if ((job.hold > 0 ? token : job.member.slice(0, 10)) !== seen) return ['moved', state, []];
+    if (job.hold > 0) {
+      this.#requeue(job, 'job.released', 'REQUEUED', 'released', [note]);
+      if (back) {
+        this.#leaveQueue(job);
+        this.#enqueue(job);
+      }
+      return ['ok', state, [[ref, token, agent, 'REQUEUED']]];
+    }
+    const front = this.#frontOf(job.queue, job.score);
+    const score = this.queues.get(job.queue)?.get(job.member);
+    const own = job.run === undefined && !job.work.solo;
+    if (seen !== '' && !back && own && score !== undefined && score <= front) return ['ok', state, []];
+    this.timers.delete(`backoff|${ref}`);
+    this.#leaveQueue(job);
+    job.work.solo = false;
+    job.run = undefined;
+    if (back || seen === '') this.#enqueue(job);
+    else {
+      job.score = front;
+      inner(this.queues, job.queue).set(job.member, front);
+    }
+    this.#say(job.work, 'job.queued', job, State.unassigned, ['', 'REQUEUED', note]);
+    return ['ok', state, []];
   }
 
   #finish(job: ModelJob, state: number, output: string, reason: string, message: string): ModelStep {
@@ -849,9 +883,13 @@ export class Model {
     inner(this.queues, job.queue).set(job.member, job.score);
   }
 
-  #again(queue: string, score: number, member: string): void {
+  #frontOf(queue: string, score: number): number {
     const low = Math.floor(score / BAND);
-    inner(this.queues, queue).set(member, Math.min(score, low * BAND + this.#clock(queue, `V${2 - low}`)));
+    return Math.min(score, low * BAND + this.#clock(queue, `V${2 - low}`));
+  }
+
+  #again(queue: string, score: number, member: string): void {
+    inner(this.queues, queue).set(member, this.#frontOf(queue, score));
   }
 
   #leaveQueue(job: ModelJob): void {

@@ -99,6 +99,8 @@ export class Walk {
       this.#replay.bind(this),
       this.#commit.bind(this),
       this.#restart.bind(this),
+      this.#requeue.bind(this),
+      this.#requeue.bind(this),
       submit,
       claim,
       claim,
@@ -229,6 +231,21 @@ export class Walk {
       this.#origin(b),
       wid,
       TENANTS[b % 2] as string,
+      `word ${b}`,
+    ]);
+  }
+
+  /** Mostly by what is so; sometimes by what was. */
+  #requeue(a: number, b: number, c: number): Promise<void> {
+    const jobs = [...this.#model.jobs.values()];
+    const found = a % 11 === 0 ? undefined : jobs[b % jobs.length];
+    const seen = found === undefined || found.hold > 0 ? found?.token : found.member.slice(0, 10);
+    return this.#remembered('requeue', [
+      this.#world.nextTag(),
+      this.#origin(a),
+      found?.ref ?? NOBODY.ref,
+      c % 7 === 0 ? 'ff.x' : (seen ?? ''),
+      c % 2,
       `word ${b}`,
     ]);
   }
