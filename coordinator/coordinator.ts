@@ -47,6 +47,7 @@ import { explainHandlers } from './grpc/explain-service.ts';
 import { operatorHandlers } from './grpc/operator-service.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { workflowHandlers } from './grpc/workflow-service.ts';
+import { CapKeeper } from './maintenance/caps.ts';
 import { maintenance } from './maintenance/maintenance.ts';
 import { JobProgress } from './progress/progress.ts';
 import { openCells } from './queue/cells.ts';
@@ -130,6 +131,8 @@ class RunningCoordinator implements Coordinator {
     );
     const times = this.#times;
     const tenants = new Tenants(this.#config.tenants ?? []);
+    // An even share for each cell.
+    const caps = new Map([...tenants.caps].map(([name, cap]) => [name, Math.ceil(cap / cells.length)]));
     const rates = new Rates(redis, (type) => keys.rate(namespace, type), this.#config.rates ?? new Map());
     const now = (): number => systemClock.now();
     const repeats = new Repeats({
@@ -148,6 +151,7 @@ class RunningCoordinator implements Coordinator {
       leaseMs: times.leaseMs,
       offerMs: times.offerMs,
       avoidMs: times.avoidMs,
+      caps: [...caps].flat(),
     });
     const reads = new Reads(redis);
     const classes = new Classes(redis, namespace, cells);
@@ -338,6 +342,15 @@ class RunningCoordinator implements Coordinator {
       },
     });
 
+    const capKeeper = new CapKeeper({
+      redis,
+      cells,
+      store,
+      caps,
+      onBack: (cell) => claimerOf(cell).wake(),
+    });
+    await patiently(() => capKeeper.begin());
+
     const loops: Service[] = [
       ...maintenance({
         redis,
@@ -369,6 +382,7 @@ class RunningCoordinator implements Coordinator {
         onError,
         run: () => board.run(),
       }),
+      new Loop({ name: 'caps', intervalMs: times.pollMs, onError, run: () => capKeeper.run() }),
       new Loop({ name: 'queues', intervalMs: times.pollMs, onError, run: () => queues.run() }),
       new Loop({ name: 'forecasts', intervalMs: times.pollMs, onError, run: () => tracker.run() }),
       new Loop({

@@ -43,6 +43,9 @@ export type SubmitReply = ['created' | 'exists', number];
 /** [agent, jobs wanted, classes, group of each class (from 1), jobs allowed per group, positions (from 1) of classes nobody else can run] */
 export type ClaimAsk = [string, number, string[], number[], number[], number[]?];
 
+/** In turn: a tenant with a cap, and the jobs it may hold in this cell. */
+export type Caps = (string | number)[];
+
 /** [shortfall per ask, ask and class (both from 0) in turn of what was left to others] */
 export type ClaimShort = [number[], number[]];
 

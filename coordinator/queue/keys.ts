@@ -132,6 +132,8 @@ export const keys = {
   idle: (cell: Cell, name: string) => `${cell.prefix}i:${name}`,
   /** Zset: queue entries taken out of the way, by cause. */
   parked: (cell: Cell, cause: string) => `${cell.prefix}p:${cause}`,
+  /** Hash: jobs each tenant holds; there only while some tenant has a cap. */
+  held: (cell: Cell) => `${cell.prefix}u`,
   /** List of local ids in the order of creation, one list a UTC day. */
   created: (cell: Cell, day: number) => `${cell.prefix}x:${day}`,
   /** String: written before a wait for replicas (durability t3). */

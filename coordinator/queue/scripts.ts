@@ -21,7 +21,7 @@ const folder = join(import.meta.dirname, 'lua');
 const constants = luaConstants();
 
 /** What `-- use: cell` stands for, in this order. */
-export const CELL = ['cell', 'steps', 'solo', 'run', 'load', 'flush'] as const;
+export const CELL = ['cell', 'held', 'steps', 'solo', 'run', 'load', 'flush'] as const;
 
 interface Script {
   readonly source: string;

@@ -26,6 +26,7 @@ import { ScriptRunner } from './scripts.ts';
 import type { Send } from './scripts.ts';
 import { shareChanges } from './share.ts';
 import type {
+  Caps,
   AcceptItem,
   AcceptReply,
   Change,
@@ -69,6 +70,8 @@ export interface StoreOptions {
   readonly offerMs: number;
   /** Time a job is kept from an agent that lost it, where others can run it, milliseconds. */
   readonly avoidMs: number;
+  /** Tenants with a cap, and the jobs each may hold in a cell; default none. */
+  readonly caps?: Caps;
 }
 
 interface CellBatchers {
@@ -171,6 +174,7 @@ export class Store {
         register ? 1 : 0,
         asks,
         this.#options.avoidMs,
+        this.#options.caps ?? [],
       ]),
     );
   }

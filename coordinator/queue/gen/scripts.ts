@@ -2,6 +2,7 @@
 import type {
   AcceptItem,
   AcceptReply,
+  Caps,
   Change,
   ClaimAsk,
   CompleteItem,
@@ -24,7 +25,7 @@ export interface Scripts {
   /** agents take offers into their local queues, say that jobs began, and name what they still hold. */
   accept: { args: [tag: string, origin: string, leaseMs: number, items: AcceptItem[]]; returns: AcceptReply[] };
   /** agents race for jobs; each ask takes one job in turn until all are filled or nothing is left. */
-  claim: { args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number]; returns: unknown[] };
+  claim: { args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number, caps?: Caps]; returns: unknown[] };
   /** ends claimed jobs, and where the coordinator decided ahead of it, commits that decision in the same call. */
   complete: { args: [tag: string, origin: string, items: CompleteItem[], changes?: Change[], slices?: CompletedSlice[]]; returns: [replies: CompleteReply[], told: Told[]] };
   /** a person's word on a workflow: cancel; the decision that follows carries it out. */

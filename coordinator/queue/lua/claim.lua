@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- purpose: agents race for jobs; each ask takes one job in turn until all are filled or nothing is left
 -- keys: cell meta
--- args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number]
+-- args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number, caps?: Caps]
 -- returns: sequence of [shortfall per ask, ask and class in turn of what was left to others], then per grant its facts, and the head where it helps to decide ahead
 -- edges: unassigned -> scheduled
 -- emits: job.claimed
@@ -47,6 +47,50 @@ if last then
     asks = {}
   end
 end
+
+-- Tenants with a cap, and how many more jobs each may hold; counted from what is held when nobody has counted yet.
+local room = false
+-- lazy: caps_lib
+local function recount()
+  local counts = {}
+  for _, key in ipairs({OFFERS, LEASES}) do
+    local list = call('ZRANGE', key, 0, -1)
+    for i = 1, #list do
+      local slice, count = split_slice(list[i])
+      local wid, s, n = split_ref(slice or list[i])
+      local w = wid and load_work(wid)
+      local run = w and slice and load_run(wid, s, n)
+      local hold = run and hold_at(run, n - run.q[R.from])
+      if slice then count = hold and hold[L.left] or 0 else count = 1 end
+      if w then counts[w.h[H.tenant]] = (counts[w.h[H.tenant]] or 0) + count end
+    end
+  end
+  local list = {'', 0}
+  for tenant, count in pairs(counts) do
+    list[#list + 1] = tenant
+    list[#list + 1] = count
+  end
+  call('HSET', P .. 'u', unpack(list))
+  counting = true
+end
+
+local function open_room(caps)
+  if not is_counting() then recount() end
+  room = {}
+  for i = 1, #caps, 2 do room[caps[i]] = caps[i + 1] - tonumber(call('HGET', P .. 'u', caps[i]) or 0) end
+end
+-- end lazy
+if A[9] and #A[9] > 0 and #asks > 0 then open_room(A[9]) end
+
+local function room_of(tenant) return room and room[tenant] or 2^40 end
+
+local function take_room(tenant, count)
+  if room and room[tenant] then room[tenant] = room[tenant] - count end
+  count_held(tenant, count)
+end
+
+-- The entry of a tenant that holds as much as it may.
+local function park(score, member, class, tenant) zadd(cap_key(tenant), score, member .. '|' .. class) end
 
 local wanted = 0
 for a = 1, #asks do wanted = wanted + asks[a][2] end
@@ -261,6 +305,12 @@ local function next_token(count)
   return token_text(first, random), first
 end
 
+-- Read only where tenants are counted.
+local function tenant_of_solo(wid)
+  if not solos[wid] then prefetch({wid .. '-0-0'}) end
+  return solos[wid] and solos[wid].q[Q.tenant] or ''
+end
+
 -- The class's virtual time is the score of what was claimed last.
 local clock_names = {[0] = 'V0', 'V1', 'V2'}
 local function take_clock(p, score)
@@ -323,10 +373,17 @@ end
 -- between; or one to `a`. Then the run's entry goes to where its next job stands.
 local function deal(p, run, a, at)
   local q = run.q
+  local tenant = works[run.wid].h[H.tenant]
+  local free = room_of(tenant)
+  if free <= 0 then
+    q[R.stands] = 3
+    p.i = p.i + 2
+    return
+  end
   local turns, takers = 1, 1
   -- What another ask has passed over is before the run, and somebody's turn.
   if a == first_open and alike and not (p.passed and #p.passed > 0) then
-    local most = in_front(p, q)
+    local most = math.min(in_front(p, q), free)
     for b = 1, #asks do
       if not done[b] then most = math.min(most, left[b] * open, limits[b][asks[b][4][at]] * open) end
     end
@@ -345,6 +402,7 @@ local function deal(p, run, a, at)
     end
   end
   granted = granted + count
+  take_room(tenant, count)
   q[R.next] = q[R.next] + count
   take_clock(p, score_in(q, q[R.next] - 1))
   skip_gone(q)
@@ -435,8 +493,12 @@ while open > 0 do
           end
           if not member then
             -- A run's: dealt above.
+          elseif solo and is_counting() and room_of(tenant_of_solo(ref)) <= 0 then
+            p.taken[#p.taken + 1] = member
+            park(score, member, class, tenant_of_solo(ref))
           elseif solo then
             p.taken[#p.taken + 1] = member
+            if is_counting() then take_room(tenant_of_solo(ref), 1) end
             take_clock(p, score)
             local token = next_token(1)
             hold_solo(ref, token, ask[1], tag)
@@ -453,9 +515,13 @@ while open > 0 do
             zadd(P .. 'p:wf:' .. rec.w.wid, score, member .. '|' .. class)
           elseif j[J.agents] ~= '' and shuns(ask, at, j) then
             pass_over(p, a, at, member, score, j)
+          elseif room and room_of(rec.w.h[H.tenant]) <= 0 then
+            p.taken[#p.taken + 1] = member
+            park(score, member, class, rec.w.h[H.tenant])
           else
             p.taken[#p.taken + 1] = member
             take_clock(p, score)
+            take_room(rec.w.h[H.tenant], 1)
             j[J.token] = next_token(1)
             j[J.agent] = ask[1]
             j[J.hold] = 1

@@ -46,6 +46,7 @@ local function complete(i, it)
     q[Q.ended] = A[1]
     q[Q.output] = it[4]
     touch_solo(solo)
+    count_held(q[Q.tenant], -1)
     zrem(OFFERS, it[1])
     out[i] = reply('ok', 1, 0, ST.succeeded)
   elseif plain then

@@ -14,7 +14,7 @@ let one: TestCoordinator;
 const clients = new Map<string, DibsClient>();
 let agents: RawAgent[] = [];
 
-const TENANTS = ['a', 'b', 'heavy', 'light', 'modest'];
+const TENANTS = ['a', 'b', 'heavy', 'light', 'modest', 'capped'];
 
 beforeAll(async () => {
   one = await startCoordinator(redis().url, {
@@ -25,6 +25,7 @@ beforeAll(async () => {
       tokens: [`token-${name}`],
       weight: name === 'heavy' ? 2 : 1,
       ...(name === 'modest' && { maxPriority: 'normal' as const }),
+      ...(name === 'capped' && { maxRunning: 3 }),
     })),
     rates: new Map([['rated', { perSecond: 0.001, burst: 3 }]]),
   });
@@ -158,4 +159,68 @@ test('of a limited type no more is claimed than its bucket holds, and the job sa
   const told = await clientOf('a').explainJob(`job_${(waiting as string).slice(3)}-0-0`);
   expect(told.holds).toEqual(['rated is limited to 0.001 jobs a second']);
   expect(told.summary).toBe('It waits: rated is limited to 0.001 jobs a second.');
+});
+
+test('a tenant at its cap waits for its own jobs, others do not; single jobs and fan-outs alike', async () => {
+  const type = 'fair.cap';
+  const { workflow } = await clientOf('capped').submit({
+    allowUnknownTypes: true,
+    steps: [{ type, forEach: { items: 20 }, input: {} }],
+  });
+  const single = await submit('capped', type, 10);
+  const owned = new Set([workflow.id, ...single]);
+  const other = await submit('a', type, 10);
+  let held = 0;
+  let most = 0;
+  const open: Parameters<RawAgent['complete']>[0][] = [];
+  const agent = await connect({
+    types: [type],
+    credits: 64,
+    answer: (offer) => {
+      if (!owned.has(offer.workflowId)) return { output: null };
+      held++;
+      most = Math.max(most, held);
+      open.push(offer);
+      return undefined;
+    },
+  });
+  await until('the jobs of the other tenant', () => agent.acks.length === other.size);
+  await until('the cap', () => held === 3);
+  for (let ended = 0; ended < 30; ended++) {
+    const offer = await until(`job ${ended + 1} of the capped tenant`, () => open.shift());
+    held--;
+    agent.complete(offer, { output: ended });
+  }
+  expect(most).toBe(3);
+  await until('the end', async () => (await clientOf('capped').get(workflow.id)).status === 'succeeded');
+});
+
+test('a canceled workflow leaves nothing parked behind', async () => {
+  const type = 'fair.cancel';
+  const agent = await connect({ types: [type], answer: () => undefined });
+  const first = await submit('capped', type, 3);
+  await until('the cap', () => agent.offers.length === 3);
+  const { workflow } = await clientOf('capped').submit({
+    allowUnknownTypes: true,
+    steps: [
+      { type, forEach: { items: 8 }, input: {} },
+      { type, input: {} },
+    ],
+  });
+  const [single] = await submit('capped', 'fair.cancel', 4).then((ids) =>
+    [...ids].filter((id) => !first.has(id)),
+  );
+  await clientOf('capped').cancel(workflow.id);
+  await clientOf('capped').cancel(single as string);
+  for (const id of first) await clientOf('capped').cancel(id);
+  const last = await clientOf('capped').submit({
+    allowUnknownTypes: true,
+    steps: [{ type, input: { last: true } }],
+  });
+  const offer = await until('a job behind them', () =>
+    agent.offers.find(({ workflowId }) => workflowId === last.workflow.id),
+  );
+  agent.complete(offer, { output: null });
+  expect(agent.offers).toHaveLength(4);
+  await until('its end', async () => (await clientOf('capped').get(last.workflow.id)).status === 'succeeded');
 });

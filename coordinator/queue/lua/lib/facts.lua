@@ -26,6 +26,7 @@ end
 
 local function drop_lease(rec)
   local j = rec.j
+  if j[J.hold] > 0 then count_held(rec.w.h[H.tenant], -1) end
   if j[J.hold] == 1 then zrem(OFFERS, rec.ref) elseif j[J.hold] == 2 then zrem(LEASES, rec.ref) end
   j[J.hold] = 0
 end
@@ -79,6 +80,7 @@ local function end_in_run(run, w, step, hold, n, count, slice, i)
   local chunk = {now, hold[L.claimedAt], hold[L.fence] + first - hold[L.from], hold[L.random], hold[L.agent], ages, times, outputs}
   run.made[first], run.read[first] = chunk, chunk
   leave_hold(run, hold, first, count, first)
+  count_held(h[H.tenant], -count)
   step[S.open] = step[S.open] - count
   step[S.ok] = step[S.ok] + count
 end

@@ -10,6 +10,7 @@ local function flush(tag, origin)
       if rec.held then drop_hold(rec.w.wid) end
       if rec.entry then
         zrem(P .. 'q:' .. j[J.class], sub(j[J.member], 1, -5))
+        if is_counting() then zrem(cap_key(rec.w.h[H.tenant]), sub(j[J.member], 1, -5) .. '|' .. j[J.class]) end
         if j[J.state] == ST.unassigned and j[J.hold] == 0 then zadd(P .. 'q:' .. j[J.class], j[J.score], j[J.member]) end
       end
     end

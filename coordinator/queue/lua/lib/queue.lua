@@ -65,6 +65,7 @@ local function leave_queue(rec)
   end
   zrem(key, j[J.member])
   if w.h[H.state] == ST.paused then zrem(P .. 'p:wf:' .. w.wid, j[J.member] .. '|' .. j[J.class]) end
+  if is_counting() then zrem(cap_key(w.h[H.tenant]), j[J.member] .. '|' .. j[J.class]) end
 end
 
 -- Score of the first entry of `count` jobs that come together, and how far it is from each to the next; moves the tenant's clock on.
@@ -118,6 +119,14 @@ end
 
 local function beyond_one(waiting) return waiting > 1 and waiting - 1 or 0 end
 
+-- Where a run's entry stands, and its name there: q[R.stands] 1 its queue, 2 parked with its workflow, 3 with its tenant.
+local function stand_of(run, stands, entry)
+  if stands == 1 then return P .. 'q:' .. run.q[R.class], entry end
+  local name = entry .. '|' .. run.q[R.class]
+  if stands == 2 then return P .. 'p:wf:' .. run.wid, name end
+  return cap_key(load_work(run.wid).h[H.tenant]), name
+end
+
 -- Entries of runs whose first waiting job, or number of them, or place has changed.
 local function settle_runs()
   for i = 1, #dirty_runs do
@@ -126,23 +135,15 @@ local function settle_runs()
     skip_gone(q)
     local entry, class, stands = entry_of(run), q[R.class], q[R.stands]
     if entry ~= run.entry or stands ~= run.stood then
-      local key, parked, bar = P .. 'q:' .. class, P .. 'p:wf:' .. run.wid, '|' .. class
       local waiting = waiting_in(q)
-      if run.entry == '' then
-        -- It had none.
-      elseif run.stood == 1 then
-        zrem(key, run.entry)
-        count_more(class, -beyond_one(run.waited))
-      else
-        zrem(parked, run.entry .. bar)
+      if run.entry ~= '' then
+        zrem(stand_of(run, run.stood, run.entry))
+        if run.stood == 1 then count_more(class, -beyond_one(run.waited)) end
       end
-      if entry == '' then
-        -- It has none.
-      elseif stands == 1 then
-        zadd(key, score_in(q, q[R.next]), entry)
-        count_more(class, beyond_one(waiting))
-      else
-        zadd(parked, score_in(q, q[R.next]), entry .. bar)
+      if entry ~= '' then
+        local key, name = stand_of(run, stands, entry)
+        zadd(key, score_in(q, q[R.next]), name)
+        if stands == 1 then count_more(class, beyond_one(waiting)) end
       end
       run.entry, run.waited, run.stood = entry, waiting, stands
     end
@@ -151,7 +152,43 @@ end
 
 -- end lazy
 
+-- lazy: parked_lib
+-- Entries parked for this cause back to where they were, at most `limit` of them.
+local function bring_back(cause, limit)
+  local key = P .. 'p:' .. cause
+  local list = call('ZRANGE', key, 0, limit - 1, 'WITHSCORES')
+  for i = 1, #list, 2 do
+    local member, class = string.match(list[i], '^(.-)|(.*)$')
+    local score = tonumber(list[i + 1])
+    if is_run_member(member) then
+      local run = load_run(split_ref(split_slice(sub(member, 12))))
+      if run and run.entry == member then
+        local q = run.q
+        q[R.cap] = math.min(q[R.cap], front_of(class, score))
+        q[R.stands] = 1
+        touch_run(run)
+        grown[class] = 1
+      end
+    else
+      queue_again(class, score, member)
+    end
+    zrem(key, list[i])
+  end
+end
+
+-- What tenants hold more or less; where it is less, as many entries of theirs come back.
+local function settle_held()
+  for tenant, change in pairs(held_change) do
+    if change ~= 0 then call('HINCRBY', P .. 'u', tenant, change) end
+    if change < 0 then bring_back('cap:' .. tenant, -change) end
+  end
+  held_change = {}
+end
+
+-- end lazy
+
 local function flush_queue(origin, claiming)
+  if next(held_change) then settle_held() end
   if #dirty_runs > 0 then settle_runs() end
   if seq_dirty then call('HSET', KEYS[1], 'seq', string.format('%.0f', seq_next)) end
   for class, fields in pairs(fair_dirty) do
