@@ -11,6 +11,8 @@ import type { CoordinatorTimes } from './times.ts';
 export interface CoordinatorConfig {
   /** Default 127.0.0.1:7400; port 0 = a free one. */
   readonly listen?: { readonly host?: string; readonly port?: number };
+  /** Where metrics and checks are served over HTTP; default nowhere. Port 0 = a free one. */
+  readonly http?: { readonly host: string; readonly port: number };
   /** A Redis address (see `runtime/redis/target.ts`), or a private server in this folder. */
   readonly redis: { readonly url: string } | { readonly embedded: { readonly folder: string } };
   /** Artifacts are kept below it. Coordinators of one key space share it. */

@@ -10,6 +10,7 @@ import { assertListenAllowed, tokenCheck } from '../runtime/auth.ts';
 import { sleep, systemClock } from '../runtime/clock.ts';
 import { newId } from '../runtime/ids.ts';
 import { Loop } from '../runtime/loop.ts';
+import { stateName } from '../sdk/common/states.ts';
 import { patiently } from '../runtime/redis/patience.ts';
 import { Repeats } from '../runtime/repeats.ts';
 import type { Service } from '../runtime/service.ts';
@@ -48,6 +49,11 @@ import { operatorHandlers } from './grpc/operator-service.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { workflowHandlers } from './grpc/workflow-service.ts';
 import { CapKeeper } from './maintenance/caps.ts';
+import { HttpServer } from './http/server.ts';
+import type { HttpParts } from './http/server.ts';
+import { Counters } from './metrics/counters.ts';
+import { JobSamples } from './metrics/samples.ts';
+import { Scrape } from './metrics/scrape.ts';
 import { maintenance } from './maintenance/maintenance.ts';
 import { JobProgress } from './progress/progress.ts';
 import { openCells } from './queue/cells.ts';
@@ -80,6 +86,8 @@ export interface Coordinator extends Service {
   readonly id: string;
   /** host:port it listens on; known after start. */
   readonly address: string;
+  /** host:port of metrics and checks; '' where they are not served. */
+  readonly httpAddress: string;
 }
 
 /** Connects, listens and serves on `start`; `stop` drains. */
@@ -93,6 +101,7 @@ class RunningCoordinator implements Coordinator {
   readonly name = 'coordinator';
   readonly id = newId('coord');
   address = '';
+  httpAddress = '';
   readonly #config: CoordinatorConfig;
   readonly #times: CoordinatorTimes;
   /** What to undo, newest first. */
@@ -142,6 +151,7 @@ class RunningCoordinator implements Coordinator {
     const onError = (error: unknown): void => repeats.note(error);
 
     const clock = { now: () => systemClock.monotonic(), sleep: (ms: number) => sleep(systemClock, ms) };
+    const counters = new Counters();
     const store = new Store({
       redis,
       ...(answering === undefined ? {} : { answering }),
@@ -152,6 +162,7 @@ class RunningCoordinator implements Coordinator {
       offerMs: times.offerMs,
       avoidMs: times.avoidMs,
       caps: [...caps].flat(),
+      onTimed: (script, ms) => counters.commands.of(script).observe(ms / 1000),
     });
     const reads = new Reads(redis);
     const classes = new Classes(redis, namespace, cells);
@@ -280,6 +291,7 @@ class RunningCoordinator implements Coordinator {
           claimants: () => fleet.groups,
           rates,
           hasOthers: (queue, agentId) => eligible.hasOthers(queue, agentId),
+          onClaimed: (wanted, granted) => counters.claimed(wanted, granted),
           isPaused: (queue, type) => pauses.ofQueue(queue, type) !== undefined,
           onShort: (short) => claimers.forEach((other, index) => index !== short.index && other.kick()),
           onTouched: (wid) => news.tell(wid),
@@ -295,15 +307,24 @@ class RunningCoordinator implements Coordinator {
     };
     const wakeAll = (): void => claimers.forEach((claimer) => claimer.wake());
 
+    store.onQueued = (jobs) => {
+      counters.jobsSubmitted += jobs;
+    };
     store.onTouched = (wid) => news.tell(wid);
     store.onTold = (told) => fleet.tell(told);
     store.onGrown = (cell, grown) => claimerOf(cell).wake(grown);
     store.onStored = (cell, stored) => claimerOf(cell).wakeDry(stored);
 
+    const samples = new JobSamples({ cells, reads, counters, monotonic, onError });
     const completions = new Completions({
       store,
       shell,
       onHeard: (heard) => quarantine.heard(heard),
+      onStored: ({ ref, plan, step }, state, reason) => {
+        counters.jobFinished(stateName(state), reason);
+        const type = plan?.steps[step]?.type;
+        if (type !== undefined) samples.ended(ref, type);
+      },
       onEnded: (wid, state, job, output) => results.ended(wid, state, job, output),
     });
     const greeter = new Greeter({
@@ -322,6 +343,7 @@ class RunningCoordinator implements Coordinator {
       times,
       now,
       onCredit: kickAll,
+      onHandedBack: (reason) => counters.claimSkipped(reason),
       onError,
     });
     shell.onEnded = (wid) => results.check(wid);
@@ -362,6 +384,7 @@ class RunningCoordinator implements Coordinator {
         times,
         log,
         diagnose: (cell) => diagnoseDue({ store, reads, fleet, leaseMs: times.leaseMs, now }, cell),
+        onStalled: (recovered) => counters.jobStalled(recovered),
         onRequeued: (at) => claimerOf(at).wake(),
         onError,
       }),
@@ -425,8 +448,37 @@ class RunningCoordinator implements Coordinator {
     const address = listenAddress(this.#config);
     const port = await server.listen(address);
     this.address = `${address.host}:${port}`;
+    const isRedisUp = (): Promise<boolean> =>
+      redis.ping().then(
+        () => true,
+        () => false,
+      );
+    const http = await this.#serveHttp({
+      metrics: new Scrape({
+        counters,
+        queues: () => queues.list(),
+        agents: async () =>
+          (await fleet.list()).map((record) => ({
+            ...record,
+            state: controls.stateOf(record).state,
+            held: fleet.memberOf(record.id)?.held ?? record.held,
+          })),
+        isRedisUp,
+        watchStreams: () => news.size + board.listening + queues.listening,
+        now,
+        monotonic,
+        onError,
+      }),
+      notReady: async () => {
+        if (leaving.signal.aborted) return 'leaving';
+        return (await isRedisUp()) ? undefined : 'Redis does not answer';
+      },
+      mayRead: tokenChecker(tokens, tenants),
+      onError,
+    });
     for (const loop of loops) await loop.start();
     this.#undo.push(
+      () => http?.stop(),
       () => server.stop(STOP_GRACE_MS),
       () => Promise.all(loops.map((loop) => loop.stop())).then(() => {}),
       async () => {
@@ -437,8 +489,28 @@ class RunningCoordinator implements Coordinator {
         leaving.abort();
       },
     );
-    log.info({ coordinatorId: this.id, address: this.address, cells: cells.length }, 'serving');
+    const about = { coordinatorId: this.id, address: this.address, cells: cells.length };
+    log.info(this.httpAddress === '' ? about : { ...about, http: this.httpAddress }, 'serving');
   }
+
+  async #serveHttp(parts: HttpParts): Promise<HttpServer | undefined> {
+    const { http, tokens } = this.#config;
+    if (http === undefined) return undefined;
+    assertListenAllowed(http.host, tokens?.[0]);
+    const server = new HttpServer(parts);
+    this.httpAddress = `${http.host}:${await server.listen(http)}`;
+    return server;
+  }
+}
+
+/** Whether a token is one of these, or a tenant's own; where there are none, whoever asks. */
+function tokenChecker(
+  tokens: readonly string[] = [],
+  tenants: Tenants,
+): (token: string | undefined) => boolean {
+  if (tokens.length === 0 && !tenants.haveTokens) return () => true;
+  const check = tokenCheck(...tokens);
+  return (token) => check(token) || tenants.ownerOf(token) !== undefined;
 }
 
 /** Looks every few milliseconds until something is true, or the time is over. */

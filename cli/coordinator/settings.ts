@@ -12,7 +12,7 @@ import { defineSettings, loadConfig } from '../../runtime/config.ts';
 import type { Config } from '../../runtime/config.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { listenAddress, text, wholeNumber } from '../../runtime/setting-types.ts';
-import { DEFAULT_GRPC_PORT } from '../../sdk/common/defaults.ts';
+import { DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT } from '../../sdk/common/defaults.ts';
 import { durabilitySettings } from './durability-settings.ts';
 import { timeSettings, timesOf } from './time-settings.ts';
 
@@ -21,6 +21,11 @@ export const coordinatorSettings = defineSettings({
     schema: listenAddress,
     default: `127.0.0.1:${DEFAULT_GRPC_PORT}`,
     doc: 'Address to serve gRPC on: host:port, :port for all addresses, port for this machine; port 0 takes a free one.',
+  },
+  httpListen: {
+    schema: z.union([z.enum(['auto', 'off']), listenAddress]),
+    default: 'auto',
+    doc: `Address to serve /metrics, /healthz and /readyz on; auto = 127.0.0.1:${DEFAULT_HTTP_PORT} beside the default gRPC port, else a free port of this machine; off = none.`,
   },
   redisUrl: {
     schema: text,
@@ -100,6 +105,7 @@ export function coordinatorConfig(
   const dataDir = dataDirOf(values, env);
   return {
     listen: values.listen,
+    ...httpOf(values.httpListen, values.listen.port),
     redis:
       values.redisUrl === undefined
         ? { embedded: { folder: join(dataDir, 'redis') } }
@@ -116,4 +122,13 @@ export function coordinatorConfig(
     replicaWaitMs: values.replicaWait,
     log,
   };
+}
+
+function httpOf(
+  told: Config<CoordinatorSettings>['values']['httpListen'],
+  grpcPort: number,
+): Pick<CoordinatorConfig, 'http'> {
+  if (told === 'off') return {};
+  if (told !== 'auto') return { http: told };
+  return { http: { host: '127.0.0.1', port: grpcPort === DEFAULT_GRPC_PORT ? DEFAULT_HTTP_PORT : 0 } };
 }

@@ -79,6 +79,8 @@ export interface ClaimerOptions {
   readonly hasOthers: (queue: string, agentId: string) => boolean;
   /** Whether nothing is claimed from a class for now. */
   readonly isPaused: (queue: string, type: string) => boolean;
+  /** A claim was answered. */
+  readonly onClaimed?: (wanted: number, granted: number) => void;
   /** Another cell may have what this one lacks. */
   readonly onShort: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
@@ -317,6 +319,8 @@ export class Claimer {
     }
     const granted = this.#deliver(asked, reply, { plans, inputs, tokens }, `${store.origin}.${number}`);
     const [short, left] = reply[0] as ClaimShort;
+    const wanted = asked.reduce((sum, { ask }) => sum + ask[1], 0);
+    this.#options.onClaimed?.(wanted, wanted - short.reduce((sum, jobs) => sum + jobs, 0));
     const leaves = new Set<string>();
     for (let i = 0; i < left.length; i += 2) leaves.add(`${left[i]} ${left[i + 1]}`);
     let someShort = false;

@@ -32,6 +32,8 @@ export interface CompletionsOptions {
   readonly shell: Shell;
   /** What an executor or its process did; 'release' = the job has not failed for it. */
   readonly onHeard: (heard: Heard) => 'count' | 'release';
+  /** A completion was stored, and accepted: [state, reason]. */
+  readonly onStored?: (job: HeldJob, state: number, reason: string, runMs: number) => void;
   /** A workflow ended by this very completion; `output` is that of its only step, where it has one. */
   readonly onEnded: (wid: string, state: number, job: HeldJob, output: string) => void;
 }
@@ -72,6 +74,7 @@ export class Completions {
       ([live, decided, todo, state]) => {
         done(live === 'lost' ? 'LEASE_LOST' : '');
         if (live === 'lost') return;
+        if (live === 'ok') this.#options.onStored?.(job, item[2], item[4], item[8]);
         // A decision's own limits may have left some of it to the next one.
         const more = Array.isArray(item[11]) && item[11][5].length > 0;
         if (todo === 1 || (decided === 1 && more)) void shell.settle(job.wid);

@@ -53,6 +53,8 @@ export interface GreeterOptions {
   readonly planOf: (wid: string) => Promise<Plan | undefined>;
   readonly times: { readonly heartbeatMs: number; readonly offerMs: number; readonly leaseMs: number };
   readonly now: () => number;
+  /** An agent handed an offer or a job back, for this reason. */
+  readonly onHandedBack?: (reason: string) => void;
   /** Credits grew somewhere. */
   readonly onCredit: () => void;
   readonly onError: (error: unknown) => void;
@@ -132,6 +134,7 @@ export class Greeter {
       },
       onCondition: matches,
       onHeartbeat: (living, heartbeat) => fleet.update(living, heartbeat),
+      ...(this.#options.onHandedBack !== undefined && { onHandedBack: this.#options.onHandedBack }),
       onDrain: (leaving) => fleet.update(leaving, null),
       onError,
       fail: (error) => link.fail(error),

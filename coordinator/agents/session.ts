@@ -72,6 +72,8 @@ export interface SessionOptions {
   readonly preference: (classes: readonly string[]) => number;
   readonly onCondition: (session: Session, condition: Condition__Output) => void;
   readonly onHeartbeat: (session: Session, heartbeat: Heartbeat__Output) => void;
+  /** It handed an offer or a job back, for this reason. */
+  readonly onHandedBack?: (reason: string) => void;
   readonly onDrain: (session: Session) => void;
   readonly onError: (error: unknown) => void;
   /** Ends the stream with this error. */
@@ -397,6 +399,7 @@ export class Session implements Claimant {
   }
 
   #release(id: string, token: string, reason: string): void {
+    this.#options.onHandedBack?.(reason);
     const job = this.#find(id, token);
     if (job === undefined) return;
     this.#forget(id, token);

@@ -66,8 +66,11 @@ export class Board {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#entries.size;
+  /** Who watches. */
+  get listening(): number {
+    const all = new Set<BoardListener>();
+    for (const { listeners } of this.#entries.values()) for (const listener of listeners) all.add(listener);
+    return all.size;
   }
 
   /** Returns the function that signs off. Jobs that are known already are told at once. */

@@ -87,6 +87,11 @@ export class QueueBoard {
     return summaryOf(this.#options.everyone.members());
   }
 
+  /** Who watches. */
+  get listening(): number {
+    return this.#listeners.size;
+  }
+
   /** The first call has all queues; returns the function that signs off. */
   watch(listener: QueueListener): () => void {
     this.#listeners.set(listener, new Map());

@@ -45,10 +45,6 @@ export class Tracker {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#tracked.size;
-  }
-
   /** One round. */
   async run(): Promise<void> {
     await this.#check();

@@ -28,6 +28,7 @@ export interface MaintenanceOptions {
   readonly log: Logger;
   /** What is known of the jobs of a cell that may be called stalled now. */
   readonly diagnose: (cell: Cell) => Promise<StallNotes>;
+  readonly onStalled?: (recovered: boolean) => void;
   /** Jobs went back to their queues. */
   readonly onRequeued: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
@@ -45,8 +46,10 @@ export function maintenance(options: MaintenanceOptions): Service[] {
     maxRecoveries: times.maxRecoveries,
     diagnose,
     onError,
-    onStalled: (ref, agent, recovered) =>
-      log.warn({ jobId: jobId(ref), agentId: agent, recovered }, 'a job stalled'),
+    onStalled: (ref, agent, recovered) => {
+      options.onStalled?.(recovered);
+      log.warn({ jobId: jobId(ref), agentId: agent, recovered }, 'a job stalled');
+    },
     onRequeued,
   });
   return [

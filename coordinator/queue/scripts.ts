@@ -135,12 +135,21 @@ function loadAll(): ReadonlyMap<ScriptName, Script> {
 /** Makes one call of a script on a cell and gives the raw reply. */
 export type Send = (command: 'EVALSHA' | 'EVAL', args: (string | Buffer)[], cell: Cell) => Promise<unknown>;
 
+/** A script was answered; milliseconds from sending it. */
+export type Timed = (name: ScriptName, ms: number) => void;
+
 export class ScriptRunner {
   readonly #send: Send;
+  readonly #timed: Timed | undefined;
   readonly #scripts = loadAll();
 
-  constructor(redis: Redis | Cluster, send: Send = (command, args) => redis.callBuffer(command, args)) {
+  constructor(
+    redis: Redis | Cluster,
+    send: Send = (command, args) => redis.callBuffer(command, args),
+    timed?: Timed,
+  ) {
     this.#send = send;
+    this.#timed = timed;
   }
 
   /** Calls a script on a cell. `blobs` become ARGV[2], ARGV[3], … */
@@ -152,6 +161,7 @@ export class ScriptRunner {
   ): Promise<Scripts[N]['returns']> {
     const script = this.#scripts.get(name) as Script;
     const argv = [pack(args), ...blobs];
+    const sentAt = this.#timed === undefined ? 0 : performance.now();
     let reply: unknown;
     try {
       reply = await this.#send('EVALSHA', [script.sha, '1', keys.meta(cell), ...argv], cell);
@@ -159,6 +169,7 @@ export class ScriptRunner {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       reply = await this.#send('EVAL', [script.source, '1', keys.meta(cell), ...argv], cell);
     }
+    this.#timed?.(name, performance.now() - sentAt);
     return readReply(reply, script.sequence) as Scripts[N]['returns'];
   }
 }

@@ -22,6 +22,7 @@ import { WID_LENGTH, cellIndexOf } from './keys.ts';
 import type { Cell } from './keys.ts';
 import type { Scripts } from './gen/scripts.ts';
 import { bySlice, withRuns } from './runs.ts';
+import type { Timed } from './scripts.ts';
 import { ScriptRunner } from './scripts.ts';
 import type { Send } from './scripts.ts';
 import { shareChanges } from './share.ts';
@@ -72,6 +73,8 @@ export interface StoreOptions {
   readonly avoidMs: number;
   /** Tenants with a cap, and the jobs each may hold in a cell; default none. */
   readonly caps?: Caps;
+  /** A script was answered; milliseconds from sending it. */
+  readonly onTimed?: Timed;
 }
 
 interface CellBatchers {
@@ -105,6 +108,8 @@ export class Store {
   onGrown: (cell: Cell, classes: ReadonlySet<string> | undefined) => void = () => {};
   /** The same once the call is answered, for a claim that came too early: before a call that had to be made again. */
   onStored: (cell: Cell, classes: ReadonlySet<string>) => void = () => {};
+  /** Jobs that calls of this coordinator put into queues, retries included. */
+  onQueued: (jobs: number) => void = () => {};
   readonly #options: StoreOptions;
   readonly #batchers: readonly CellBatchers[];
 
@@ -113,9 +118,9 @@ export class Store {
     this.cells = options.cells;
     this.origin = options.origin;
     this.redis = options.redis;
-    this.scripts = new ScriptRunner(options.redis);
-    this.#answering =
-      options.answering === undefined ? this.scripts : new ScriptRunner(options.redis, options.answering);
+    const { redis, answering, onTimed } = options;
+    this.scripts = new ScriptRunner(redis, undefined, onTimed);
+    this.#answering = answering === undefined ? this.scripts : new ScriptRunner(redis, answering, onTimed);
     this.#batchers = options.cells.map((cell) => this.#batchersOf(cell));
   }
 
@@ -283,6 +288,9 @@ export class Store {
           ]);
           const [replies, told] = await this.#growing(cell, classesOf(single.map((item) => item[11])), call);
           this.#after(items, told);
+          single.forEach((item, at) => {
+            if ((replies[at] as CompleteReply)[1] === 1) this.#queued(item[11]);
+          });
           if (slices.length === 0) return replies;
           const inOrder: CompleteReply[] = [];
           order.forEach((index, at) => (inOrder[index] = replies[at] as CompleteReply));
@@ -295,6 +303,9 @@ export class Store {
           const call = answering.call('decide', cell, [shortRandom(), origin, items.map(grouped(3))]);
           const [replies, told] = await this.#growing(cell, classesOf(items.map((item) => item[3])), call);
           for (const item of items) this.onTouched(item[0]);
+          items.forEach((item, at) => {
+            if (replies[at]?.[0] === 'ok') this.#queued(item[3]);
+          });
           if (told.length > 0) this.onTold(told);
           return replies;
         },
@@ -321,6 +332,9 @@ export class Store {
         send: async (items) => {
           const replies = await answering.call('emit', cell, [shortRandom(), origin, [...items]]);
           this.#after(items, []);
+          items.forEach((item, at) => {
+            if (replies[at] === 'ok') this.onQueued(item[3].length);
+          });
           this.onGrown(cell, undefined);
           return replies;
         },
@@ -335,6 +349,10 @@ export class Store {
         },
       }),
     };
+  }
+
+  #queued(change: Change | number | false): void {
+    if (typeof change === 'object' && change[2].length > 0) this.onQueued(change[2].length);
   }
 
   async #sendSubmit(cell: Cell, submissions: readonly Submission[]): Promise<SubmitReply[]> {
@@ -368,7 +386,14 @@ export class Store {
     // Replies of the items come first, then those of the solos.
     let next = 0;
     let nextSolo = items.length;
-    return submissions.map(({ solo }) => replies[solo === true ? nextSolo++ : next++] as SubmitReply);
+    return submissions.map(({ item, solo }) => {
+      const reply = replies[solo === true ? nextSolo++ : next++] as SubmitReply;
+      if (reply[0] === 'created') {
+        if (solo === true) this.onQueued(1);
+        else this.#queued((item as SubmitItem)[7]);
+      }
+      return reply;
+    });
   }
 
   /** A call that is on its way and adds to these classes. */

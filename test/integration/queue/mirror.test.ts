@@ -82,6 +82,8 @@ test('the scripts name no key that keys.ts does not', () => {
     keys.idle(cell, ''),
     keys.parked(cell, ''),
     keys.parked(cell, 'wf:'),
+    keys.parked(cell, 'cap:'),
+    keys.held(cell),
     keys.bus(cell),
   ].map((key) => key.slice(cell.prefix.length));
   known.push(keys.created(cell, 7).slice(cell.prefix.length, -1));

@@ -58,7 +58,7 @@ async function failedWalk(
   scripts: Caller,
   limit: number,
 ): Promise<{ walk: number; error: unknown } | undefined> {
-  for (const [walk, moves] of fc.sample(walks, { seed: 20_260_101, numRuns: limit }).entries()) {
+  for (const [walk, moves] of fc.sample(walks, { seed: 7, numRuns: limit }).entries()) {
     await connection.flushall();
     try {
       await new Walk(new World(connection, scripts, redis().url)).run(moves);
@@ -129,8 +129,8 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
   ],
   [
     'a plain success keeps its offer',
-    '    touch_solo(solo)\n    zrem(OFFERS, it[1])\n',
-    '    touch_solo(solo)\n',
+    'count_held(q[Q.tenant], -1)\n    zrem(OFFERS, it[1])\n',
+    'count_held(q[Q.tenant], -1)\n',
   ],
   ['a record taken apart forgets its claim', 'claimed and 1 or 0, 0, 1, 0, -1', '0, 0, 1, 0, -1'],
   [
@@ -191,5 +191,5 @@ const bugs: readonly (readonly [bug: string, from: string, to: string])[] = [
 ];
 
 test.each(bugs)('%s', async (_, from, to) => {
-  expect(await failedWalk(new PatchedScripts(connection, from, to), 150), 'no walk failed').toBeDefined();
+  expect(await failedWalk(new PatchedScripts(connection, from, to), 600), 'no walk failed').toBeDefined();
 });
