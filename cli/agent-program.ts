@@ -22,6 +22,7 @@ import { ExitCode, exitCodeFor } from '../runtime/exit-codes.ts';
 import { LOG_LEVELS, createLogger } from '../runtime/log.ts';
 import type { LogLevel, LogOptions } from '../runtime/log.ts';
 import { onStopSignals } from '../runtime/signals.ts';
+import { showAgentWhy } from './operator/show-why.ts';
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -72,6 +73,15 @@ for (const [command, description] of [
     process.exitCode = await tell(command, flags);
   });
 }
+
+program
+  .command('why')
+  .description('say why this agent gets nothing: waiting jobs it does not take, by reason')
+  .addOption(new Option('--state-dir <folder>', agentSettings.stateDir.doc))
+  .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
+  .action(async (flags: Flags) => {
+    process.exitCode = await why(flags);
+  });
 
 program
   .command('config')
@@ -134,6 +144,26 @@ async function tell(command: ControlCommand, flags: Flags): Promise<ExitCode> {
   }
   print(flags['output'] === 'json' ? JSON.stringify(snapshot) : table(snapshot));
   if (flags['wait'] === true) while ((await askAgent(socket, 'status')) !== undefined) await pause(LOOK_MS);
+  return ExitCode.OK;
+}
+
+/** Asks the coordinator it is connected to; what the agent itself knows comes first. */
+async function why(flags: Flags): Promise<ExitCode> {
+  const { config } = load({ stateDir: flags['stateDir'] });
+  const snapshot = await askAgent(controlPath(config.stateDir), 'status');
+  if (snapshot === undefined) {
+    process.stderr.write(`No agent runs with the state directory ${config.stateDir}.\n`);
+    return ExitCode.NOT_FOUND;
+  }
+  const { link, state, agentId } = snapshot;
+  if (link.coordinator === '') {
+    print(`The agent is ${state} and has no coordinator: ${link.lastError || link.state}.`);
+    return ExitCode.UNAVAILABLE;
+  }
+  const { explainOwnAgent } = await import('./agent-why.ts');
+  const told = await explainOwnAgent(config, link.coordinator, agentId);
+  const lines = showAgentWhy(told);
+  print(flags['output'] === 'json' ? JSON.stringify(told) : lines.join('\n'));
   return ExitCode.OK;
 }
 

@@ -5,6 +5,7 @@ import { formatDuration } from '../sdk/common/duration.ts';
 import { say } from './io.ts';
 import type { Io } from './io.ts';
 import { agentVerbs } from './operator/agent-verbs.ts';
+import { explainAgentCommand } from './operator/explain.ts';
 import { queueVerbs } from './operator/queue-verbs.ts';
 import { withConnection, withOutput } from './options.ts';
 import type { ConnectionFlags, OutputFlags } from './options.ts';
@@ -49,7 +50,11 @@ export function agentCommand(io: Io): Command {
       if (agents.length === 0 && io.live) say(io, 'No agents.');
     }),
   );
-  return withVerbs(new Command('agent').description('the fleet'), [list, ...agentVerbs(io)]);
+  return withVerbs(new Command('agent').description('the fleet'), [
+    list,
+    ...agentVerbs(io),
+    explainAgentCommand(io),
+  ]);
 }
 
 function withVerbs(noun: Command, verbs: readonly Command[]): Command {

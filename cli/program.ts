@@ -14,6 +14,7 @@ import { explain } from './failure.ts';
 import type { Io } from './io.ts';
 import { agentCommand, queueCommand } from './operator-commands.ts';
 import { jobCommand } from './operator/job-commands.ts';
+import { topCommand } from './operator/top.ts';
 import { versionCommand } from './version-command.ts';
 import { workflowCommand } from './workflow/commands.ts';
 
@@ -41,6 +42,7 @@ function buildProgram(io: Io): Command {
     workflowCommand(io),
     artifactCommand(io),
     jobCommand(io),
+    topCommand(io),
     queueCommand(io),
     agentCommand(io),
     coordinatorCommand(io),

@@ -38,6 +38,7 @@ import { News } from './events/news.ts';
 import { Board } from './forecast/board.ts';
 import { unrunnableReason } from './forecast/explain.ts';
 import { Forecasts } from './forecast/forecasts.ts';
+import { Preloads } from './forecast/preloads.ts';
 import { QueueBoard } from './forecast/queue-board.ts';
 import { Tracker } from './forecast/tracker.ts';
 import { WorkflowEta } from './forecast/workflow-eta.ts';
@@ -57,7 +58,7 @@ import { Scrape } from './metrics/scrape.ts';
 import { maintenance } from './maintenance/maintenance.ts';
 import { JobProgress } from './progress/progress.ts';
 import { openCells } from './queue/cells.ts';
-import { keys } from './queue/keys.ts';
+import { keys, parseJobRef } from './queue/keys.ts';
 import type { Cell } from './queue/keys.ts';
 import { Reads } from './queue/reads.ts';
 import { QueueStats } from './queue/stats.ts';
@@ -77,6 +78,8 @@ const DEFAULT_NAMESPACE = 'dibs';
 const STOP_GRACE_MS = 2000;
 /** Time agents get to go elsewhere by themselves, milliseconds. */
 const LEAVE_GRACE_MS = 500;
+/** Pause between two looks at which models agents should fetch, milliseconds. */
+const PRELOADS_MS = 5000;
 /** Pause between two looks at watched jobs, milliseconds. */
 const POSITIONS_MS = 500;
 /** Pause of the slow check for ends whose news was lost, milliseconds. */
@@ -246,6 +249,7 @@ class RunningCoordinator implements Coordinator {
       now,
     });
     const board = new Board({ forecasts, reads, progress, monotonic });
+    const preloads = new Preloads({ forecasts, sessions: () => fleet.sessions() });
     const tracker = new Tracker({ redis, cells, reads, forecasts, random: Math.random });
     const reader = new Reader({
       store,
@@ -384,7 +388,12 @@ class RunningCoordinator implements Coordinator {
         times,
         log,
         diagnose: (cell) => diagnoseDue({ store, reads, fleet, leaseMs: times.leaseMs, now }, cell),
-        onStalled: (recovered) => counters.jobStalled(recovered),
+        onStalled: (ref, recovered) => {
+          counters.jobStalled(recovered);
+          const { wid, step } = parseJobRef(ref);
+          const queue = plans.find(wid)?.steps[step]?.queue;
+          if (queue !== undefined) queues.stalled(queue);
+        },
         onRequeued: (at) => claimerOf(at).wake(),
         onError,
       }),
@@ -407,6 +416,7 @@ class RunningCoordinator implements Coordinator {
       }),
       new Loop({ name: 'caps', intervalMs: times.pollMs, onError, run: () => capKeeper.run() }),
       new Loop({ name: 'queues', intervalMs: times.pollMs, onError, run: () => queues.run() }),
+      new Loop({ name: 'preloads', intervalMs: PRELOADS_MS, onError, run: () => preloads.run() }),
       new Loop({ name: 'forecasts', intervalMs: times.pollMs, onError, run: () => tracker.run() }),
       new Loop({
         name: 'slow check',

@@ -1,10 +1,11 @@
-/** `dibs job requeue|release`: a job taken from its agent, or out of its place. */
+/** `dibs job explain|requeue|release`: why a job waits; a job taken from its agent, or out of its place. */
 import { Command } from 'commander';
 import type { Io } from '../io.ts';
 import { withConnection, withOutput } from '../options.ts';
 import type { ConnectionFlags, OutputFlags } from '../options.ts';
 import { printOne } from '../output/print.ts';
 import { withClient } from '../session.ts';
+import { explainJobCommand } from './explain.ts';
 
 type Flags = ConnectionFlags & OutputFlags & { readonly note?: string; readonly back?: boolean };
 
@@ -23,7 +24,11 @@ export function jobCommand(io: Io): Command {
   for (const command of [requeue, release]) {
     withOutput(withConnection(command)).action((id: string, flags: Flags) => move(io, id, flags));
   }
-  return new Command('job').description('single jobs').addCommand(requeue).addCommand(release);
+  return new Command('job')
+    .description('single jobs')
+    .addCommand(explainJobCommand(io))
+    .addCommand(requeue)
+    .addCommand(release);
 }
 
 function move(io: Io, id: string, flags: Flags): Promise<void> {

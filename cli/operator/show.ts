@@ -12,8 +12,31 @@ export function showQueue(queue: QueueView, now: number): string[] {
     ['type', safe(queue.type)],
     ['waiting', String(queue.waiting)],
     ['oldest', queue.waiting === 0 ? '-' : formatDuration(queue.oldestWaitMs)],
-    ['agents', String(queue.eligibleAgents)],
+    ['running', String(queue.running)],
+    [
+      'agents',
+      queue.closedAgents === 0
+        ? String(queue.eligibleAgents)
+        : `${queue.eligibleAgents}, ${queue.closedAgents} of them take nothing now`,
+    ],
   ];
+  if (queue.throughput > 0)
+    fields.push(['throughput', `${Number(queue.throughput.toPrecision(3))} cost/s with all slots busy`]);
+  if (queue.drainInMs !== null)
+    fields.push([
+      'started in',
+      `${formatDuration(Math.round(queue.drainInMs / 100) * 100)} (all that wait now)`,
+    ]);
+  if (queue.unrunnableReason !== null) fields.push(['runnable', `false: ${safe(queue.unrunnableReason)}`]);
+  for (const { agentId, smallJobs, largeJobs } of queue.drifts.slice(0, 5)) {
+    const told = `small jobs take ×${smallJobs.toFixed(2)}, large ones ×${largeJobs.toFixed(2)} of what their cost says`;
+    fields.push(['cost drift', `${agentId}: ${told}`]);
+  }
+  if (queue.forecastQuality !== null) {
+    const { medianError, withinP90, samples } = queue.forecastQuality;
+    const told = `off by ${Math.round(medianError * 100)} % (median), ${Math.round(withinP90 * 100)} % within p90`;
+    fields.push(['forecasts', `${told}, of ${samples}`]);
+  }
   if (queue.requirement !== null) fields.push(['needs', safe(JSON.stringify(queue.requirement))]);
   if (queue.pause !== null) fields.push(['paused', pauseText(queue.pause, now)]);
   return renderFields(fields);

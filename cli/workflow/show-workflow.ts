@@ -1,5 +1,6 @@
 /** A workflow, its steps and jobs as text for people. */
 import type { JobView, StepView, WorkflowView } from '../../sdk/client/index.ts';
+import { formatDuration } from '../../sdk/common/duration.ts';
 import type { Paint } from '../output/paint.ts';
 import { paintStatus } from '../output/paint.ts';
 import { renderFields, renderTable, safe } from '../output/table.ts';
@@ -40,9 +41,15 @@ export function showWorkflow(workflow: WorkflowView, options: ShowOptions): stri
   ];
   const reason = reasonOf(workflow);
   if (reason !== '') fields.push(['reason', reason]);
-  if (workflow.unrunnable) fields.push(['note', 'a job waits that no connected agent can run']);
+  if (workflow.unrunnable)
+    fields.push([
+      'runnable',
+      `false: ${safe(workflow.unrunnableReason ?? 'a job waits that no connected agent can run')}`,
+    ]);
   fields.push(['created', workflow.createdAt?.toISOString() ?? '-']);
   fields.push(['time', span(workflow.startedAt, workflow.completedAt, now)]);
+  if (workflow.doneIn !== null)
+    fields.push(['done in', `about ${formatDuration(Math.round(workflow.doneIn.p50Ms / 100) * 100)}`]);
   if (workflow.tags.length > 0) fields.push(['tags', safe(workflow.tags.join(', '))]);
   const lines = [...renderFields(fields), '', ...renderTable(stepColumns(options), workflow.steps, wide)];
   const jobs = workflow.steps.flatMap((step) => step.jobs.map((job) => ({ step, job })));

@@ -9,6 +9,13 @@ import { conditionOf, profileKey } from './profiles.ts';
 import type { RosterEntry } from './roster.ts';
 import type { Session } from './session.ts';
 
+/** Time per unit of cost of small and of large jobs, over that of all. */
+export interface Drift {
+  readonly small: number;
+  readonly large: number;
+  readonly samples: number;
+}
+
 export interface Member {
   readonly id: string;
   readonly name: string;
@@ -25,6 +32,8 @@ export interface Member {
   readonly held: number;
   /** Cost a second of one running job; undefined = not known. */
   readonly throughputOf: (type: string) => number | undefined;
+  /** How its run times compare to the declared cost, as it told them last: 1 = as declared; undefined = not known. */
+  readonly driftOf: (type: string) => Drift | undefined;
   /** Why it takes nothing, as a stable code; '' = it does. */
   readonly closed: '' | 'draining' | 'paused' | 'quarantined' | 'closed';
   /** In words, completes "the agent …"; '' where it is open. */
@@ -43,6 +52,7 @@ export function memberHere(session: Session, told: readonly Throughput__Output[]
     ...slotsOf(hello.advertisement),
     held: session.held,
     throughputOf: (type) => session.throughputOf(type) ?? rateIn(told, type),
+    driftOf: (type) => driftIn(told, type),
     ...closedBy(draining, condition?.closed ?? ''),
   };
 }
@@ -58,6 +68,7 @@ export function memberElsewhere({ id, profile, state, record }: RosterEntry): Me
     ...slotsOf(record.advertisement),
     held: record.held,
     throughputOf: (type) => rateIn(record.throughput, type),
+    driftOf: (type) => driftIn(record.throughput, type),
     ...closedBy(state === AgentState.AGENT_STATE_DRAINING, record.condition?.closed ?? ''),
   };
 }
@@ -83,4 +94,10 @@ function closedBy(draining: boolean, closed: string): Pick<Member, 'closed' | 'c
   if (draining) return { closed: 'draining', closedWhy: 'is draining' };
   if (closed !== '') return { closed: 'closed', closedWhy: `takes nothing: ${closed}` };
   return { closed: '', closedWhy: '' };
+}
+
+function driftIn(told: readonly Throughput__Output[], type: string): Drift | undefined {
+  const figure = told.find((one) => one.type === type);
+  if (figure === undefined || figure.smallJobsDrift === 0 || figure.largeJobsDrift === 0) return undefined;
+  return { small: figure.smallJobsDrift, large: figure.largeJobsDrift, samples: figure.samples };
 }

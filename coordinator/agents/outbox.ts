@@ -4,7 +4,15 @@
  * Invariants: order within a kind is kept; while the stream is full, everything waits here, for a bounded time and up to a
  * bound; then the agent is said to be stuck, once, and nothing is kept for it any more.
  */
-import type { CancelJob, CompletionAck, Control, EmitAck, Offer, Welcome } from '../../proto/gen/index.ts';
+import type {
+  CancelJob,
+  CompletionAck,
+  Control,
+  EmitAck,
+  Offer,
+  PreloadHint__Output,
+  Welcome,
+} from '../../proto/gen/index.ts';
 import type { Plain } from '../../proto/gen/load.ts';
 import type { CoordinatorMessage__Output } from '../../proto/gen/index.ts';
 import { PacedStream } from '../../runtime/paced-stream.ts';
@@ -70,6 +78,11 @@ export class Outbox {
     if (this.#closed) return;
     this.#cancels.push(cancel);
     this.#schedule();
+  }
+
+  /** Replaces what was said before. */
+  preload(hints: Plain<PreloadHint__Output>[]): void {
+    if (!this.#closed) this.#down.write({ preloads: hints }, 0);
   }
 
   emitAck(ack: Plain<EmitAck>): void {

@@ -17,7 +17,9 @@ import type {
   Condition__Output,
   Heartbeat__Output,
   Hello__Output,
+  PreloadHint__Output,
 } from '../../proto/gen/index.ts';
+import type { Plain } from '../../proto/gen/load.ts';
 import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
@@ -159,6 +161,11 @@ export class Session implements Claimant {
 
   preference(classes: readonly string[]): number {
     return this.#options.preference(classes);
+  }
+
+  /** Models it should fetch, most wanted first. */
+  preload(hints: Plain<PreloadHint__Output>[]): void {
+    if (!this.ended) this.#options.outbox.preload(hints);
   }
 
   /** Renews the leases of jobs the agent brought along; tells which of them are still its own. */

@@ -6,7 +6,7 @@
  */
 import type { Classes } from '../agents/classes.ts';
 import type { Everyone } from '../agents/everyone.ts';
-import type { Member } from '../agents/members.ts';
+import type { Drift, Member } from '../agents/members.ts';
 import type { PauseRecord } from '../agents/pauses.ts';
 import type { QueueStat, QueueStats } from '../queue/stats.ts';
 import { unrunnableReason } from './explain.ts';
@@ -22,9 +22,21 @@ export interface QueueNews extends QueueStat {
   /** 0 = nothing waits, or not known. */
   readonly drainInMs: number;
   readonly closedAgents: number;
+  readonly stalls: number;
+  /** Agents whose run times differ from the declared cost. */
+  readonly drifts: readonly AgentDrift[];
   readonly quality: Quality | undefined;
   readonly unrunnableReason: string;
 }
+
+export interface AgentDrift extends Drift {
+  readonly agentId: string;
+}
+
+/** A drift below this is none. */
+const NOTABLE = 0.2;
+/** Agents told of at most, the worst first. */
+const MAX_DRIFTS = 20;
 
 export interface FleetNews {
   readonly connected: number;
@@ -47,10 +59,16 @@ export interface QueueBoardOptions {
 export class QueueBoard {
   readonly #options: QueueBoardOptions;
   readonly #listeners = new Map<QueueListener, Map<string, string>>();
+  readonly #stalls = new Map<string, number>();
   readonly #fleetTold = new WeakMap<QueueListener, string>();
 
   constructor(options: QueueBoardOptions) {
     this.#options = options;
+  }
+
+  /** A job of a queue stalled. */
+  stalled(name: string): void {
+    this.#stalls.set(name, (this.#stalls.get(name) ?? 0) + 1);
   }
 
   /** Queues by name. */
@@ -74,6 +92,8 @@ export class QueueBoard {
           Math.max(0, ...parts.map((part) => outlook.startInMs(part, part.now?.jobs ?? 0) ?? 0)),
         ),
         closedAgents: outlook.agentsOf(name).closed,
+        stalls: this.#stalls.get(name) ?? 0,
+        drifts: driftsOf(members, queue.type),
         quality: forecasts.qualityOf(name),
         unrunnableReason:
           queue.waiting === 0 || queue.eligibleAgents > 0 || need === undefined
@@ -119,7 +139,13 @@ export class QueueBoard {
 }
 
 /** Equal as long as nothing but time has passed. */
-function textOf({ oldestWaitMs: _age, drainInMs, quality: _quality, ...rest }: QueueNews): string {
+function textOf({
+  oldestWaitMs: _age,
+  drainInMs,
+  quality: _quality,
+  drifts: _drifts,
+  ...rest
+}: QueueNews): string {
   return JSON.stringify([rest, Math.round(drainInMs / 1000)]);
 }
 
@@ -132,4 +158,15 @@ function summaryOf(members: readonly Member[]): FleetNews {
     held += member.held;
   }
   return { connected: members.length, quarantined, paused, slots, held };
+}
+
+function driftsOf(members: readonly Member[], type: string): AgentDrift[] {
+  const worst = ({ small, large }: Drift): number => Math.max(Math.abs(small - 1), Math.abs(large - 1));
+  return members
+    .flatMap((member): AgentDrift[] => {
+      const drift = member.driftOf(type);
+      return drift === undefined || worst(drift) < NOTABLE ? [] : [{ agentId: member.id, ...drift }];
+    })
+    .sort((a, b) => worst(b) - worst(a))
+    .slice(0, MAX_DRIFTS);
 }

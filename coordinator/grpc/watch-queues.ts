@@ -56,6 +56,13 @@ export function queueMessage(queue: QueueNews): Plain<Queue__Output> {
     waitingCost: queue.waitingCost,
     throughput: queue.throughput,
     drainInMs: queue.drainInMs,
+    stalls: queue.stalls,
+    drifts: queue.drifts.map(({ agentId, small, large, samples }) => ({
+      agentId,
+      smallJobs: small,
+      largeJobs: large,
+      samples,
+    })),
     closedAgents: queue.closedAgents,
     forecastQuality:
       quality === undefined

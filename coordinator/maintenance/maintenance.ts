@@ -28,7 +28,7 @@ export interface MaintenanceOptions {
   readonly log: Logger;
   /** What is known of the jobs of a cell that may be called stalled now. */
   readonly diagnose: (cell: Cell) => Promise<StallNotes>;
-  readonly onStalled?: (recovered: boolean) => void;
+  readonly onStalled?: (ref: string, recovered: boolean) => void;
   /** Jobs went back to their queues. */
   readonly onRequeued: (cell: Cell) => void;
   readonly onError: (error: unknown) => void;
@@ -47,7 +47,7 @@ export function maintenance(options: MaintenanceOptions): Service[] {
     diagnose,
     onError,
     onStalled: (ref, agent, recovered) => {
-      options.onStalled?.(recovered);
+      options.onStalled?.(ref, recovered);
       log.warn({ jobId: jobId(ref), agentId: agent, recovered }, 'a job stalled');
     },
     onRequeued,

@@ -39,6 +39,7 @@ export type {
 export type { AgentActionName, NoteOptions, RequeueOptions } from './operator-calls.ts';
 export type { OutputOptions } from './output.ts';
 export type { WatchOptions } from './watch.ts';
+export type { QueuesChanged, WatchStandingOptions } from './watch-standing.ts';
 export type { SubmitManyItem, SubmitManyOptions, SubmitOutcome } from './submit-many.ts';
 export type { StreamSubmitOptions, SubmitStream } from './submit-stream.ts';
 export type { SubmitAck, TerminalResult } from './submit-link.ts';

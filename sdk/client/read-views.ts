@@ -167,6 +167,13 @@ export function readQueue(wire: WireQueue): QueueView {
     throughput: wire.throughput,
     drainInMs: wire.drainInMs === 0 ? null : wire.drainInMs,
     unrunnableReason: orNull(wire.unrunnableReason),
+    stalls: wire.stalls,
+    drifts: wire.drifts.map(({ agentId, smallJobs, largeJobs, samples }) => ({
+      agentId,
+      smallJobs,
+      largeJobs,
+      samples,
+    })),
     forecastQuality:
       wire.forecastQuality === null
         ? null

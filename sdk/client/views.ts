@@ -167,6 +167,15 @@ export interface QueueView {
   /** Milliseconds until what waits now has started; null where nothing waits or it is not known. */
   readonly drainInMs: number | null;
   readonly unrunnableReason: string | null;
+  /** Of its jobs, found by this coordinator since it started. */
+  readonly stalls: number;
+  /** Agents whose run times differ from the declared cost: time per unit of cost of small and of large jobs, over that of all. */
+  readonly drifts: readonly {
+    readonly agentId: string;
+    readonly smallJobs: number;
+    readonly largeJobs: number;
+    readonly samples: number;
+  }[];
   /** Of forecasts lately; null before the first. */
   readonly forecastQuality: {
     readonly samples: number;

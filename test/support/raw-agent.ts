@@ -14,6 +14,7 @@ import type {
   EmitAck__Output,
   Hello__Output,
   Offer__Output,
+  PreloadHint__Output,
   CancelJob__Output,
   Welcome__Output,
 } from '../../proto/gen/index.ts';
@@ -57,6 +58,8 @@ export class RawAgent extends EventEmitter<{
   /** Words of operators. */
   readonly controls: Control__Output[] = [];
   readonly emitAcks: EmitAck__Output[] = [];
+  /** Each list of models it was told to fetch. */
+  readonly preloads: PreloadHint__Output[][] = [];
   /** What the stream ended with, once it has. */
   error: DibsError | undefined;
   readonly welcomed: Promise<Welcome__Output>;
@@ -95,6 +98,7 @@ export class RawAgent extends EventEmitter<{
         this.emit('ack', ack);
       }
       this.emitAcks.push(...message.emitAcks);
+      if (message.preloads.length > 0) this.preloads.push(message.preloads);
       if (message.control) this.controls.push(message.control);
       for (const cancel of message.cancels) {
         this.cancels.push(cancel);

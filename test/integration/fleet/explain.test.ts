@@ -175,3 +175,25 @@ test('a condition no agent of ours would send ends the session', async () => {
   await until('the end', () => agent.error);
   expect(agent.error?.reason).toBe('PROTOCOL_VIOLATION');
 });
+
+test('an agent is told which models waiting jobs want that it does not have, the most wanted first', async () => {
+  const type = 'preload.make';
+  const executors = [
+    {
+      type,
+      version: '1',
+      concurrency: 4,
+      models: [{ name: 'sdxl' }, { name: 'flux' }, { name: 'kandinsky' }],
+    },
+  ];
+  const agent = await connect({ id: 'fetcher', type, credits: 0, answer: () => undefined }, { executors });
+  agent.send({
+    condition: { cachedModels: ['sdxl'], warmModels: [], gpuFreeBytes: [], pausedTypes: [], closed: '' },
+  });
+  for (const models of [['sdxl'], ['flux'], ['kandinsky'], ['kandinsky']]) await submit(type, { models });
+  await until('the hints', () => agent.preloads.length > 0, { timeoutMs: 15_000 });
+  expect(agent.preloads.at(-1)?.map(({ model, queuedCost }) => [model, queuedCost])).toEqual([
+    ['kandinsky', 2],
+    ['flux', 1],
+  ]);
+});

@@ -60,6 +60,54 @@ const HANDLERS: Partial<OperatorHandlers> = {
     if (action === 5) throw new DibsError('WRONG_STATE', 'The agent agent_1 is not in quarantine.');
     return { agent: find(agentId) };
   }),
+  explainJob: answer('explainJob', ({ jobId }) => ({
+    jobId,
+    state: 1 as const,
+    summary: 'None of 2 connected agents can run it.',
+    queue: 'image.make#1',
+    requirement: 'image.make, 1 GPU with 80 GiB',
+    forecast: { position: 3, exact: true, costAhead: 8, eligibleAgents: 0 },
+    missed: [{ reason: 'vram', agents: 2, example: 'has 24 GiB\u001b[2J', exampleAgentId: 'agent_1' }],
+    nearest: {
+      agentId: 'agent_1',
+      agentName: 'box',
+      reason: 'vram',
+      message: 'has 0 GPUs with 80 GiB (the largest has 24 GiB), 1 needed',
+      advice: 'Connect a box with such GPUs.',
+    },
+  })),
+  explainAgent: answer('explainAgent', ({ agentId }) => ({
+    agentId,
+    agentName: 'box',
+    summary: 'The agent can run 2 of the 9 jobs that wait.',
+    skipped: [{ reason: 'type', jobs: 7, example: 'has no executor for text.sum', exampleQueue: 'text.sum' }],
+    runnableJobs: 2,
+  })),
+  watchQueues: (call) => {
+    call.write({
+      queues: [
+        { name: 'calm', type: 'calm', eligibleAgents: 2, closedAgents: 1, throughput: 12.345 },
+        {
+          name: 'busy',
+          type: 'busy',
+          waiting: 7,
+          oldestWaitMs: 90_000,
+          running: 3,
+          drainInMs: 61_000,
+          stalls: 2,
+        },
+      ],
+      fleet: { agentsConnected: 3, agentsPaused: 1, slots: 8, held: 3 },
+    });
+    call.write({
+      queues: [{ name: 'calm', type: 'calm', waiting: 1 }],
+      fleet: { agentsConnected: 3, slots: 8 },
+    });
+    call.emit(
+      'error',
+      toServiceError(new DibsError('PERMISSION_DENIED', 'Enough.'), { error: () => undefined }),
+    );
+  },
   getQueue: answer('getQueue', ({ name }) => ({ queue: queue(name) })),
   pauseQueue: answer('pauseQueue', ({ note }) => ({ pause: { by: 'operator', note, sinceMs: SINCE } })),
   resumeQueue: answer('resumeQueue', () => ({})),
@@ -157,5 +205,53 @@ describe('dibs job', () => {
       was: 'processing',
       to: 'front',
     });
+  });
+});
+
+describe('why', () => {
+  it('job explain says what is needed, who comes nearest and what would help', async () => {
+    const { code, out } = await run('job', 'explain', 'job_1');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^why +None of 2 connected agents can run it\.$/m);
+    expect(out).toMatch(/^needs +image\.make, 1 GPU with 80 GiB$/m);
+    expect(out).toMatch(/^position +3 \(cost 8 before it, 0 agents can run it\)$/m);
+    expect(out).toMatch(
+      /^nearest +box \(agent_1\) has 0 GPUs with 80 GiB \(the largest has 24 GiB\), 1 needed$/m,
+    );
+    expect(out).toMatch(/^advice +Connect a box with such GPUs\.$/m);
+    expect(out).toMatch(/^ +2 +vram +agent_1 has 24 GiB·\[2J$/m);
+    const told = JSON.parse((await run('job', 'explain', 'job_1', '-o', 'json')).out);
+    expect(told.nearest).toMatchObject({ agentId: 'agent_1', reason: 'vram' });
+  });
+
+  it('agent explain counts the jobs it does not take', async () => {
+    const { out } = await run('agent', 'explain', 'box');
+    expect(out).toMatch(/^can run +2 waiting jobs$/m);
+    expect(out).toMatch(/^ +7 +type +text\.sum: has no executor for text\.sum$/m);
+  });
+});
+
+describe('dibs top', () => {
+  it('--once shows the fleet and what waits longest first', async () => {
+    const { code, out } = await run('top', '--once');
+    expect(code).toBe(0);
+    const [fleet, , titles, first, second] = out.split('\n');
+    expect(fleet).toBe('3 agents (1 paused, 0 quarantined), 3 of 8 slots taken');
+    expect(titles).toMatch(/^QUEUE +WAITING +OLDEST +RUNNING +AGENTS +COST\/S +STARTED IN +STALLS$/);
+    expect(first).toMatch(/^busy +7 +1m30s +3 +0 +- +1m1s +2$/);
+    expect(second).toMatch(/^calm +0 +- +0 +1\/2 +12\.3 +- +-$/);
+  });
+
+  it('--once -o json is one value, without --once one a line', async () => {
+    const once = JSON.parse((await run('top', '--once', '-o', 'json')).out);
+    expect(once.queues.map(({ name }: { name: string }) => name)).toEqual(['busy', 'calm']);
+    const { code, out } = await run('top', '-o', 'json');
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toHaveLength(2);
+    expect(lines[1].queues.find(({ name }: { name: string }) => name === 'calm').waiting).toBe(1);
+    expect(code).toBe(4);
   });
 });

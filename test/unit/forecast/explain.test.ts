@@ -26,6 +26,7 @@ function member(id: string, gpuGib: number[], more: Partial<Member> = {}): Membe
     concurrencyOf: () => 2,
     held: 0,
     throughputOf: () => undefined,
+    driftOf: () => undefined,
     closed: '',
     closedWhy: '',
     ...more,
