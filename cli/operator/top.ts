@@ -34,11 +34,11 @@ export function topCommand(io: Io): Command {
   return withOutput(withConnection(command), ['table', 'json', 'yaml']).action((flags: Flags) =>
     withClient(io, flags, async ({ client, signal }) => {
       const shown: Shown = { queues: new Map(), fleet: undefined };
-      const picture = (): string[] => draw(shown, Date.now(), io.columns(), paint(io.color.stdout));
+      const picture = (): string[] => draw(shown, Date.now(), paint(io.color.stdout));
       const region =
         flags.once === true || flags.output !== 'table' || !io.live
           ? undefined
-          : new LiveRegion(io.stderr, picture);
+          : new LiveRegion(io.stderr, () => cropped(picture(), io.columns()));
       try {
         for await (const changed of client.watchQueues({ signal })) {
           for (const queue of changed.queues) shown.queues.set(queue.name, { queue, at: Date.now() });
@@ -68,15 +68,19 @@ function sorted({ queues }: Shown): { readonly queue: QueueView; readonly at: nu
   );
 }
 
-function draw(shown: Shown, now: number, columns: number, painter: Paint): string[] {
+function draw(shown: Shown, now: number, painter: Paint): string[] {
   const { fleet } = shown;
   const title =
     fleet === undefined
       ? 'connecting'
-      : `${fleet.agentsConnected} agents (${fleet.agentsPaused} paused, ${fleet.agentsQuarantined} quarantined), ` +
-        `${fleet.held} of ${fleet.slots} slots taken`;
-  const table = renderTable(columnsOf(now, painter), sorted(shown));
-  return [title, '', ...table].map((line) =>
+      : `agents: ${fleet.agentsConnected} (${fleet.agentsPaused} paused, ${fleet.agentsQuarantined} quarantined), ` +
+        `slots: ${fleet.held} of ${fleet.slots} taken`;
+  return [title, '', ...renderTable(columnsOf(now, painter), sorted(shown))];
+}
+
+/** A line that wraps would be two to redraw. */
+function cropped(lines: readonly string[], columns: number): string[] {
+  return lines.map((line) =>
     line.length > columns && !line.includes('\u001b') ? line.slice(0, columns) : line,
   );
 }

@@ -30,6 +30,8 @@ export interface Member {
   readonly concurrencyOf: (type: string) => number;
   /** Jobs it holds. */
   readonly held: number;
+  /** Jobs of a type it holds. */
+  readonly heldOf: (type: string) => number;
   /** Cost a second of one running job; undefined = not known. */
   readonly throughputOf: (type: string) => number | undefined;
   /** How its run times compare to the declared cost, as it told them last: 1 = as declared; undefined = not known. */
@@ -51,6 +53,7 @@ export function memberHere(session: Session, told: readonly Throughput__Output[]
     key: session.matchKey,
     ...slotsOf(hello.advertisement),
     held: session.held,
+    heldOf: (type) => heldOfType(session.heldBy(), type),
     throughputOf: (type) => session.throughputOf(type) ?? rateIn(told, type),
     driftOf: (type) => driftIn(told, type),
     ...closedBy(draining, condition?.closed ?? ''),
@@ -67,6 +70,7 @@ export function memberElsewhere({ id, profile, state, record }: RosterEntry): Me
     key: profileKey(open),
     ...slotsOf(record.advertisement),
     held: record.held,
+    heldOf: (type) => heldOfType(Object.entries(record.heldBy), type),
     throughputOf: (type) => rateIn(record.throughput, type),
     driftOf: (type) => driftIn(record.throughput, type),
     ...closedBy(state === AgentState.AGENT_STATE_DRAINING, record.condition?.closed ?? ''),
@@ -100,4 +104,11 @@ function driftIn(told: readonly Throughput__Output[], type: string): Drift | und
   const figure = told.find((one) => one.type === type);
   if (figure === undefined || figure.smallJobsDrift === 0 || figure.largeJobsDrift === 0) return undefined;
   return { small: figure.smallJobsDrift, large: figure.largeJobsDrift, samples: figure.samples };
+}
+
+/** A queue's name begins with its type. */
+function heldOfType(held: Iterable<readonly [queue: string, jobs: number]>, type: string): number {
+  let sum = 0;
+  for (const [queue, jobs] of held) if (queue === type || queue.startsWith(`${type}#`)) sum += jobs;
+  return sum;
 }

@@ -64,7 +64,14 @@ export function obstacle(
       : { reason: 'vram_busy', message: `${now.message} (other jobs have the rest)`, short: 0 };
   if (member.closed !== '') return { reason: member.closed, message: member.closedWhy, short: 0 };
   const { held, slots } = member;
-  if (held >= slots) return { reason: 'no_slot', message: `has all of its ${slots} slots taken`, short: 0 };
+  const concurrency = member.concurrencyOf(need.type);
+  if (held >= slots || member.heldOf(need.type) >= concurrency) {
+    const message =
+      held >= slots
+        ? `has all of its ${slots} slots taken`
+        : `runs ${concurrency} jobs of ${need.type}, as many as it may`;
+    return { reason: 'no_slot', message, short: 0 };
+  }
   return undefined;
 }
 

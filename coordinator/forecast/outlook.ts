@@ -102,7 +102,9 @@ export class Outlook {
       for (const member of group.members) {
         if (member.closed !== '') continue;
         const spacing = this.#spacing(member, name, 1) ?? Number.MAX_SAFE_INTEGER / 2;
-        const waits = Math.max(0, member.held + 1 - member.slots) * spacing + spacing / 1e6;
+        const type = this.#input.needs.get(name)?.type ?? '';
+        const waits =
+          Math.max(0, member.heldOf(type) + 1 - member.concurrencyOf(type)) * spacing + spacing / 1e6;
         if (waits >= least) continue;
         least = waits;
         best = member;
@@ -213,11 +215,14 @@ export class Outlook {
     return cells;
   }
 
-  #servers(held: readonly { readonly name: string; readonly cost: number }[]): Server[] {
+  #servers(
+    held: readonly { readonly name: string; readonly need: CapabilityClass; readonly cost: number }[],
+  ): Server[] {
     const servers: Server[] = [];
     for (const group of this.#groups) {
       const serves = held.map(({ name }) => this.#open(group, name));
       if (!serves.includes(true)) continue;
+      const types = [...new Set(held.filter((_, at) => serves[at]).map(({ need }) => need.type))];
       for (const member of group.members) {
         if (member.closed !== '' || member.slots === 0) continue;
         const spacingMs = held.map(({ name, cost }, at) =>
@@ -226,9 +231,11 @@ export class Outlook {
         const known = spacingMs.filter((spacing) => spacing !== undefined);
         if (known.length === 0) continue;
         const typical = known.reduce((sum, spacing) => sum + spacing, 0) / known.length;
-        const free = member.slots - member.held;
+        // Slots that are of use to what waits: an agent may have many more for other types.
+        const slots = Math.min(member.slots, sumOf(types, member.concurrencyOf));
+        const free = Math.min(slots - sumOf(types, member.heldOf), member.slots - member.held);
         // All busy: of so many jobs that began at any time the first ends after that share of its run time.
-        const freeInMs = free > 0 ? 0 : typical * (member.slots / (member.slots + 1) - free);
+        const freeInMs = free > 0 ? 0 : typical * (slots / (slots + 1) - free);
         servers.push({ freeInMs, burst: Math.max(0, free), spacingMs });
       }
     }
@@ -246,4 +253,8 @@ export function costOn(member: Member, need: CapabilityClass, cost: number): num
 /** Jobs of a queue that an agent takes before an entry of another queue with this order. */
 export function rivalJobs({ now }: QueueOutlook, order: number): number {
   return now === undefined ? 0 : Math.round(jobsBefore(now, order));
+}
+
+function sumOf(types: readonly string[], of: (type: string) => number): number {
+  return types.reduce((sum, type) => sum + of(type), 0);
 }

@@ -236,7 +236,7 @@ describe('dibs top', () => {
     const { code, out } = await run('top', '--once');
     expect(code).toBe(0);
     const [fleet, , titles, first, second] = out.split('\n');
-    expect(fleet).toBe('3 agents (1 paused, 0 quarantined), 3 of 8 slots taken');
+    expect(fleet).toBe('agents: 3 (1 paused, 0 quarantined), slots: 3 of 8 taken');
     expect(titles).toMatch(/^QUEUE +WAITING +OLDEST +RUNNING +AGENTS +COST\/S +STARTED IN +STALLS$/);
     expect(first).toMatch(/^busy +7 +1m30s +3 +0 +- +1m1s +2$/);
     expect(second).toMatch(/^calm +0 +- +0 +1\/2 +12\.3 +- +-$/);

@@ -25,6 +25,7 @@ function member(id: string, gpuGib: number[], more: Partial<Member> = {}): Membe
     slots: 2,
     concurrencyOf: () => 2,
     held: 0,
+    heldOf: () => 0,
     throughputOf: () => undefined,
     driftOf: () => undefined,
     closed: '',
