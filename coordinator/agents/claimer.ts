@@ -250,7 +250,7 @@ export class Claimer {
         asked.push({ claimant, ask, preference: claimant.preference(ask[2]), claimedAt: 0 });
       }
     }
-    if (asked.some(({ preference }) => preference > 0)) asked.sort((a, b) => b.preference - a.preference);
+    if (asked.some(({ preference }) => preference !== 0)) asked.sort((a, b) => b.preference - a.preference);
     if (room === 0) this.#again = true;
     return asked;
   }

@@ -194,8 +194,16 @@ export class Greeter {
     if (this.#draining) throw new DibsError('DRAINING', 'This coordinator is leaving; connect to another.');
   }
 
-  /** 2 where it has the models of one of the classes loaded, 1 where it has their files. */
-  #preference({ condition }: Session, names: readonly string[]): number {
+  /**
+   * 2 where it has the models of one of the classes loaded, 1 where it has their files; less by a half while it is under suspicion
+   * or on trial.
+   */
+  #preference({ agentId, condition }: Session, names: readonly string[]): number {
+    const trust = this.#options.controls.limitOf(agentId) === Number.POSITIVE_INFINITY ? 0 : -0.5;
+    return trust + this.#warmth(condition, names);
+  }
+
+  #warmth(condition: Session['condition'], names: readonly string[]): number {
     if (condition === null || condition.cachedModels.length + condition.warmModels.length === 0) return 0;
     const { cachedModels, warmModels } = condition;
     let most = 0;

@@ -2,7 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readTenants } from '../../coordinator/tenants.ts';
 import { compileWorkflow } from '../../coordinator/workflow/spec.ts';
+import { toWorkflowSpec } from '../../sdk/client/index.ts';
+import type { RequirementInput } from '../../sdk/client/index.ts';
 import { startProc } from '../support/proc.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -27,6 +30,33 @@ function snippet(file: string, language: string, part: string): string {
   if (found === undefined) throw new Error(`${file} shows no ${language} with ${part}`);
   return found;
 }
+
+describe('how the fleet thinks', () => {
+  const page = 'docs/06-fleet.md';
+
+  test('its requirement is one, and its commands exist', async () => {
+    const requirement = JSON.parse(snippet(page, 'json', 'labels')) as RequirementInput;
+    const spec = toWorkflowSpec({ steps: [{ type: 'image.make', requirement }] });
+    const compiled = compileWorkflow(spec, { knownTypes: new Set(['image.make']), costOf: () => 1 });
+    expect(compiled).toMatchObject({ ok: true });
+    for (const line of snippet(page, 'sh', 'npx').trim().split('\n')) {
+      const [, program = '', ...words] = line.split('#', 1)[0]?.trim().split(/\s+/) ?? [];
+      const verbs = words.filter((word) => /^[a-z]+$/.test(word));
+      const help = startProc(`cli/${program}.ts`, { args: [...verbs, '--help'] });
+      await help.exitsWith(0, 30_000);
+    }
+  });
+
+  test('its tenants are read as they stand', () => {
+    const token = join(folder, 'research.token');
+    writeFileSync(token, 'secret\n');
+    const file = join(folder, 'tenants.yaml');
+    writeFileSync(file, snippet(page, 'yaml', 'tenants').replace('/etc/dibs/research.token', token));
+    expect(readTenants(file)).toEqual([
+      { name: 'research', weight: 2, maxRunning: 100, maxPriority: 'normal', tokens: ['secret'] },
+    ]);
+  });
+});
 
 describe('the README', () => {
   test('its executor runs a job, and every command it shows exists', async () => {
