@@ -49,6 +49,19 @@ export const ADMISSION: readonly AdmissionLink[] = [
         : undefined,
   },
   {
+    name: 'memory',
+    check: (offer, view) => {
+      switch (view.slots.lacks(offer.type)) {
+        case undefined:
+          return undefined;
+        case 'vram':
+          return { reason: 'NO_VRAM', message: `No GPU has memory left for another ${offer.type}.` };
+        case 'memory':
+          return { reason: 'NO_MEMORY', message: `No memory is left for another ${offer.type}.` };
+      }
+    },
+  },
+  {
     name: 'room',
     check: (offer, view) =>
       view.slots.admits(offer.type)

@@ -31,6 +31,7 @@ import type { Slots } from './slots.ts';
 
 /** The queue ahead is sized anew after the first success of a type and then after every 16th. */
 const RESIZE_MASK = 15;
+const NO_GPUS: readonly string[] = [];
 
 export interface ClaimsOptions {
   readonly slots: Slots;
@@ -229,16 +230,17 @@ export class Claims {
     for (;;) {
       const job = this.#queue.takeRunnable(this.#o.slots);
       if (job === undefined) return;
-      this.#o.slots.run(job.offer.type);
+      job.placement = this.#o.slots.run(job.offer.type);
       job.phase = 'preparing';
-      job.running = this.#o.host.run(job.offer, job);
+      const gpus = job.placement?.gpus ?? NO_GPUS;
+      job.running = this.#o.host.run(gpus.length === 0 ? job.offer : { ...job.offer, gpus }, job);
       void job.running.done.then((result) => this.#finished(job, result));
     }
   }
 
   #finished(job: HeldJob, result: JobResult): void {
     const { slots, outbox } = this.#o;
-    slots.release(job.offer.type, 'running'); // 2
+    slots.release(job.offer.type, 'running', job.placement); // 2
     if (job.phase === 'over') this.#wasted(job.jobId, result, 'LEASE_LOST');
     else {
       this.#forget(job);

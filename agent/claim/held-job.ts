@@ -7,6 +7,7 @@
 import { State } from '../../sdk/common/states.ts';
 import type { StateCode } from '../../sdk/common/states.ts';
 import type { JobHooks, RunningJob } from '../jobs/contract.ts';
+import type { Placement } from './ledger.ts';
 import type { Offer, HeldJobReport, JobEmit } from '../link/wire.ts';
 
 export type Phase = 'waiting' | 'preparing' | 'processing' | 'over';
@@ -35,6 +36,8 @@ export class HeldJob implements JobHooks {
   /** Accept (and start) have been said in this session. */
   announced = false;
   running: RunningJob | undefined;
+  /** What of GPUs and memory it has. */
+  placement: Placement | undefined;
   /** Batches of further jobs no ack has named yet. */
   emits: JobEmit[] | undefined;
 

@@ -16,7 +16,10 @@
  * 1. The four limits hold after every call, whatever the order of calls.
  * 2. Lowering `ahead` never makes an offer that was asked for earlier inadmissible: admission uses `promised`.
  * 3. Waiting jobs of several types do not add up: the queue ahead of a group is the deepest single one.
+ * 4. A type that needs GPUs or counted memory has no queue ahead, and no more jobs than the ledger has room for: what does not fit
+ *    now is not asked for.
  */
+import type { Ledger, Placement } from './ledger.ts';
 
 interface Group {
   readonly total: number;
@@ -44,9 +47,11 @@ export class Slots {
   readonly #maxAhead: number;
   readonly #groups: Group[] = [];
   readonly #types = new Map<string, TypeSlots>();
+  readonly #ledger: Ledger | undefined;
 
-  constructor(groups: readonly SlotGroup[], maxAhead: number) {
+  constructor(groups: readonly SlotGroup[], maxAhead: number, ledger?: Ledger) {
     this.#maxAhead = maxAhead;
+    this.#ledger = ledger;
     for (const { total, types } of groups) {
       const group = { total, waiting: 0, running: 0, ahead: 0, promised: 0 };
       this.#groups.push(group);
@@ -80,7 +85,7 @@ export class Slots {
   setAhead(type: string, ahead: number): void {
     const slots = this.#types.get(type);
     const bounded = Math.min(Math.max(0, Math.floor(ahead)), this.#maxAhead);
-    if (slots === undefined || slots.ahead === bounded) return;
+    if (slots === undefined || slots.ahead === bounded || this.#ledger?.counts(type) === true) return; // 4
     slots.ahead = bounded;
     slots.promised = Math.max(slots.promised, bounded);
     const { group } = slots;
@@ -99,7 +104,8 @@ export class Slots {
   free(type: string): number {
     const slots = this.#types.get(type);
     if (slots === undefined) return 0;
-    return Math.max(0, Math.min(slots.concurrency + slots.ahead - held(slots), freeOf(slots.group)));
+    const free = Math.max(0, Math.min(slots.concurrency + slots.ahead - held(slots), freeOf(slots.group)));
+    return free === 0 ? 0 : Math.max(0, this.#room(type, free + slots.waiting) - slots.waiting);
   }
 
   /** Room for one more job of this type (2). */
@@ -110,11 +116,19 @@ export class Slots {
     return held(slots) < slots.concurrency + slots.promised && held(group) < group.total + group.promised;
   }
 
+  /** What one more job of this type would lack; undefined = nothing, as far as the ledger goes. */
+  lacks(type: string): 'vram' | 'memory' | undefined {
+    const waiting = this.#types.get(type)?.waiting ?? 0;
+    if (this.#room(type, waiting + 1) > waiting) return undefined;
+    return this.#ledger?.missing(type) ?? 'vram';
+  }
+
   /** True when a waiting job of this type could run now. */
   canRun(type: string): boolean {
     const slots = this.#types.get(type);
     if (slots === undefined || slots.waiting === 0) return false;
-    return slots.running < slots.concurrency && slots.group.running < slots.group.total;
+    if (slots.running >= slots.concurrency || slots.group.running >= slots.group.total) return false;
+    return this.#room(type, 1) > 0;
   }
 
   /** Takes an admitted job into the local queue. */
@@ -125,22 +139,28 @@ export class Slots {
     slots.group.waiting += 1;
   }
 
-  /** A waiting job begins to run. */
-  run(type: string): void {
+  /** A waiting job begins to run, on what it is given; undefined where it needs nothing of its own. */
+  run(type: string): Placement | undefined {
     if (!this.canRun(type)) throw new Error(`slots: no slot to run another ${type}`);
     const slots = this.#types.get(type) as TypeSlots;
     slots.waiting -= 1;
     slots.running += 1;
     slots.group.waiting -= 1;
     slots.group.running += 1;
+    return this.#ledger?.take(type);
   }
 
-  /** A held job is over. */
-  release(type: string, was: 'waiting' | 'running'): void {
+  /** A held job is over; `placement`: what `run` gave it. */
+  release(type: string, was: 'waiting' | 'running', placement?: Placement): void {
     const slots = this.#types.get(type);
     if (slots === undefined || slots[was] === 0) throw new Error(`slots: no ${was} ${type} to end`);
     slots[was] -= 1;
     slots.group[was] -= 1;
+    if (placement !== undefined) this.#ledger?.give(placement);
+  }
+
+  #room(type: string, most: number): number {
+    return this.#ledger === undefined ? most : this.#ledger.room(type, most);
   }
 }
 

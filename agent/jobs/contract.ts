@@ -23,6 +23,8 @@ export interface JobRequest {
   readonly step: string;
   readonly index: number;
   readonly idempotencyKey: string;
+  /** UUIDs of the GPUs it may use; absent = those of its slot. */
+  readonly gpus?: readonly string[];
 }
 
 export interface JobResult {
@@ -66,6 +68,8 @@ export interface ExecutorDescription {
   readonly isolation: 'process' | 'inline';
   readonly gpus: number;
   readonly vramBytes: number;
+  /** Main memory one job needs. */
+  readonly memoryBytes: number;
   readonly description: string;
 }
 

@@ -73,14 +73,14 @@ export class ExecutorProcess {
   readonly #killsBefore = memoryKills();
   readonly #ready = Promise.withResolvers<Outcome | null>();
 
-  constructor(spec: ProcessSpec, settings: HostSettings) {
+  /** `gpus`: UUIDs of those it may use; empty = what its slot says. */
+  constructor(spec: ProcessSpec, settings: HostSettings, gpus: readonly string[] = []) {
     this.#spec = spec;
     this.#settings = settings;
-    const environment = childEnvironment(
-      process.env,
-      [...settings.env, ...spec.env],
-      settings.slotEnvironment(spec.type, spec.slot),
-    );
+    const environment = childEnvironment(process.env, [...settings.env, ...spec.env], {
+      ...settings.slotEnvironment(spec.type, spec.slot),
+      ...(gpus.length > 0 && { CUDA_VISIBLE_DEVICES: gpus.join(',') }),
+    });
     this.#child = spawnChild('child', environment, [settings.jobsRoot]);
     this.pid = this.#child.pid ?? 0;
     this.exited = this.#watchEnd();

@@ -22,6 +22,8 @@ export interface JobHostOptions {
   readonly env?: readonly string[];
   /** Values for one slot of one executor, for example its CUDA_VISIBLE_DEVICES. */
   readonly slotEnvironment?: (type: string, slot: number) => Readonly<Record<string, string>>;
+  /** How many jobs of this need fit on the GPUs of the box; default 1. */
+  readonly gpuRoom?: (need: { readonly gpus: number; readonly vramBytes: number }) => Promise<number>;
   /** An idle child is ended after this time, which frees its memory. Default 5 minutes. */
   readonly idleUnloadMs?: number | 'never';
   /** Most time `setup` and `warmup` may take together. Default 10 minutes. */
@@ -29,7 +31,7 @@ export interface JobHostOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface HostSettings extends Required<Omit<JobHostOptions, 'modules'>> {
+export interface HostSettings extends Required<Omit<JobHostOptions, 'modules' | 'gpuRoom'>> {
   /** This host's own folder under workRoot. */
   readonly jobsRoot: string;
 }

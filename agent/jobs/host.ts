@@ -20,6 +20,7 @@ import { executorLog } from './log.ts';
 import type { ProbedExecutor } from './probe-child.ts';
 import { probeModules } from './probe.ts';
 import { ProcessPool } from './process-pool.ts';
+import type { ProcessSlot } from './process-slot.ts';
 import { failed, finished } from './verdicts.ts';
 import { openJobsRoot, removeFolder } from './workdirs.ts';
 
@@ -46,6 +47,7 @@ export function createJobHost(options: JobHostOptions): JobHost {
 class ModuleHost implements JobHost {
   readonly #options: JobHostOptions;
   readonly #pools = new Map<string, Pool>();
+  readonly #concurrencies = new Map<string, number>();
   #executors: readonly ExecutorDescription[] = [];
   #settings: HostSettings | undefined;
   #starting: Promise<void> | undefined;
@@ -101,9 +103,13 @@ class ModuleHost implements JobHost {
 
   async #open(probed: ProbedExecutor, settings: HostSettings): Promise<void> {
     const { type, module, env } = probed;
-    const concurrency = this.#concurrency(probed);
+    const concurrency = await this.#settle(probed);
     if (probed.isolation === 'process') {
-      this.#pools.set(type, new ProcessPool({ type, module, env, concurrency }, settings));
+      const clear = async (gpus: readonly string[], but: ProcessSlot): Promise<void> => {
+        const pools = [...this.#pools.values()].filter((pool) => pool instanceof ProcessPool);
+        await Promise.all(pools.map((pool) => pool.leaveGpus(gpus, but)));
+      };
+      this.#pools.set(type, new ProcessPool({ type, module, env, concurrency }, settings, clear));
       return;
     }
     const exports = (await import(/* @vite-ignore */ pathToFileURL(module).href)) as Record<string, unknown>;
@@ -123,17 +129,22 @@ class ModuleHost implements JobHost {
     this.#pools.set(type, new InlinePool(load(executor), concurrency, settings));
   }
 
-  #concurrency({ type, concurrency, isolation, gpus }: ProbedExecutor): number {
-    const override = this.#options.concurrencyOverride?.[type];
-    if (override !== undefined) return override;
-    if (concurrency !== 'auto') return concurrency;
-    if (isolation === 'inline') return INLINE_CONCURRENCY;
-    return gpus > 0 ? 1 : availableParallelism();
+  /** Jobs at once, settled once. */
+  async #settle({ type, concurrency, isolation, gpus, vramBytes }: ProbedExecutor): Promise<number> {
+    const { concurrencyOverride, gpuRoom } = this.#options;
+    const automatic = async (): Promise<number> => {
+      if (isolation === 'inline') return INLINE_CONCURRENCY;
+      if (gpus === 0 && vramBytes === 0) return availableParallelism();
+      return Math.max(1, (await gpuRoom?.({ gpus, vramBytes })) ?? 1);
+    };
+    const settled = concurrencyOverride?.[type] ?? (concurrency === 'auto' ? await automatic() : concurrency);
+    this.#concurrencies.set(type, settled);
+    return settled;
   }
 
   #describe(probed: ProbedExecutor): ExecutorDescription {
     const { module: _module, env: _env, ...described } = probed;
-    return { ...described, concurrency: this.#concurrency(probed) };
+    return { ...described, concurrency: this.#concurrencies.get(probed.type) ?? 1 };
   }
 
   async #stop(): Promise<void> {

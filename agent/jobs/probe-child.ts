@@ -43,8 +43,19 @@ async function look(module: string): Promise<ProbeReport> {
 }
 
 function describe(executor: Executor, module: string): ProbedExecutor {
-  const { type, version, description, concurrency, cost, deterministic, isolation, gpus, vramBytes, env } =
-    executor;
+  const {
+    type,
+    version,
+    description,
+    concurrency,
+    cost,
+    deterministic,
+    isolation,
+    gpus,
+    vramBytes,
+    memoryBytes,
+    env,
+  } = executor;
   return {
     ...{
       module,
@@ -57,6 +68,7 @@ function describe(executor: Executor, module: string): ProbedExecutor {
       isolation,
       gpus,
       vramBytes,
+      memoryBytes,
       env,
     },
     inputSchemaJson: schemaJson(executor.input, 'input'),

@@ -23,6 +23,7 @@ export interface PoolSpec {
 
 export class ProcessPool implements JobSource {
   readonly #spec: PoolSpec;
+  readonly #clearGpus: (gpus: readonly string[], but: ProcessSlot) => Promise<void>;
   readonly #settings: HostSettings;
   readonly #slots: readonly ProcessSlot[];
   readonly #jobs = new Set<ProcessJob>();
@@ -31,7 +32,13 @@ export class ProcessPool implements JobSource {
   #stopped = false;
   #waking = false;
 
-  constructor(spec: PoolSpec, settings: HostSettings) {
+  /** `clearGpus`: `leaveGpus` of every pool of the host. */
+  constructor(
+    spec: PoolSpec,
+    settings: HostSettings,
+    clearGpus: (gpus: readonly string[], but: ProcessSlot) => Promise<void>,
+  ) {
+    this.#clearGpus = clearGpus;
     this.#spec = spec;
     this.#settings = settings;
     this.#slots = Array.from(
@@ -60,6 +67,15 @@ export class ProcessPool implements JobSource {
     }
   }
 
+  clearGpus(gpus: readonly string[], but: ProcessSlot): Promise<void> {
+    return this.#clearGpus(gpus, but);
+  }
+
+  /** Ends its own idle children on these GPUs. */
+  async leaveGpus(gpus: readonly string[], but: ProcessSlot): Promise<void> {
+    await Promise.all(this.#slots.filter((slot) => slot !== but).map((slot) => slot.leaveGpus(gpus)));
+  }
+
   putBack(job: ProcessJob): void {
     this.#queue.unshift(job);
   }
@@ -86,7 +102,8 @@ export class ProcessPool implements JobSource {
   /** A cold slot is woken one turn later: a warm one that is just finishing takes the job before it. */
   #wake(): void {
     const best = this.#bestIdle();
-    if (best?.warm === true) return void best.work();
+    const gpus = this.#queue[0]?.request.gpus?.join(',') ?? '';
+    if (best?.warm === true && best.gpus === gpus) return void best.work();
     if (this.#waking) return;
     this.#waking = true;
     setImmediate(() => {
@@ -97,7 +114,10 @@ export class ProcessPool implements JobSource {
 
   #bestIdle(): ProcessSlot | undefined {
     const idle = this.#slots.filter((slot) => !slot.busy);
-    const rank = (slot: ProcessSlot): number => (slot.warm ? -slot.lastUsedAt - 1 : 1 + slot.backoffMs);
+    const gpus = this.#queue[0]?.request.gpus?.join(',') ?? '';
+    // A child on other GPUs would have to be ended: a cold slot is better, one on the right GPUs best.
+    const rank = (slot: ProcessSlot): number =>
+      slot.warm ? (slot.gpus === gpus ? -slot.lastUsedAt - 1 : Number.MAX_SAFE_INTEGER) : 1 + slot.backoffMs;
     return idle.sort((a, b) => rank(a) - rank(b))[0];
   }
 }

@@ -8,7 +8,8 @@
  * Invariants:
  * 1. Slots share nothing but the queue: the end of one child never touches another.
  * 2. A job is taken only when the slot may start a child: who waits out a backoff holds no job.
- * 3. After the n-th failure in a row (crash, failed setup) the next child starts 100 ms · 2^(n-1) later, at most 30 s.
+ * 3. A child sees the GPUs it was started for; a job that was given others gets another child, and what is idle on them ends first.
+ * 4. After the n-th failure in a row (crash, failed setup) the next child starts 100 ms · 2^(n-1) later, at most 30 s.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExecutorProcess, type ProcessSpec } from './executor-process.ts';
@@ -25,6 +26,8 @@ const HEALTH_IDLE_MS = 30_000;
 export interface JobSource {
   take(): ProcessJob | undefined;
   putBack(job: ProcessJob): void;
+  /** Ends idle children that have memory on these GPUs, other than this slot's; resolves when they are gone. */
+  clearGpus(gpus: readonly string[], but: ProcessSlot): Promise<void>;
   /** A child lives until its `exited` resolves. */
   born(child: ExecutorProcess): void;
 }
@@ -37,6 +40,7 @@ export class ProcessSlot {
   readonly #source: JobSource;
   readonly #stopping = new AbortController();
   #child: ExecutorProcess | null = null;
+  #gpus = '';
   #failures = 0;
   #notBefore = 0;
   #suspect = false;
@@ -50,6 +54,20 @@ export class ProcessSlot {
 
   get warm(): boolean {
     return this.#child !== null;
+  }
+
+  /** UUIDs of the GPUs its child was given; '' = none of its own. */
+  get gpus(): string {
+    return this.#child === null ? '' : this.#gpus;
+  }
+
+  /** Ends an idle child that was given one of these GPUs; resolves when it is gone. */
+  async leaveGpus(gpus: readonly string[]): Promise<void> {
+    const child = this.#child;
+    if (this.busy || child === null || !gpus.some((uuid) => this.#gpus.split(',').includes(uuid))) return;
+    clearTimeout(this.#idleTimer);
+    this.#drop(child, false);
+    await child.exited;
   }
 
   /** Time until it may start a child, milliseconds. */
@@ -82,7 +100,14 @@ export class ProcessSlot {
 
   async #serve(job: ProcessJob): Promise<void> {
     if (this.#child?.alive === false) this.#drop(this.#child, true);
-    const child = (this.#child ??= this.#start());
+    const { gpus = [] } = job.request;
+    if (this.#child !== null && this.#gpus !== gpus.join(',')) {
+      const other = this.#child;
+      this.#drop(other, false);
+      await other.exited;
+    }
+    if (this.#child === null && gpus.length > 0) await this.#source.clearGpus(gpus, this);
+    const child = (this.#child ??= this.#start(gpus));
     const problem = await child.loaded;
     if (problem !== null) {
       job.fail(problem);
@@ -107,8 +132,9 @@ export class ProcessSlot {
     }
   }
 
-  #start(): ExecutorProcess {
-    const child = new ExecutorProcess(this.#spec, this.#settings);
+  #start(gpus: readonly string[]): ExecutorProcess {
+    this.#gpus = gpus.join(',');
+    const child = new ExecutorProcess(this.#spec, this.#settings, gpus);
     this.#source.born(child);
     this.lastUsedAt = 0;
     this.#suspect = false;

@@ -11,6 +11,8 @@
  */
 import { ageMs } from './wire.ts';
 import type {
+  Condition,
+  JobPreparing,
   Advertisement,
   DrainNotice,
   Heartbeat,
@@ -69,6 +71,8 @@ export class Outbox {
   #progress = new Map<string, JobProgress>();
   #heartbeat: Heartbeat | undefined;
   #advertisement: Advertisement | undefined;
+  #condition: Condition | undefined;
+  readonly #preparing = new Map<string, JobPreparing>();
   #drain: DrainNotice | undefined;
   #creditsWanted = false;
   #droppedChunks = 0;
@@ -106,6 +110,8 @@ export class Outbox {
     this.#progress.clear();
     this.#heartbeat = undefined;
     this.#advertisement = undefined;
+    this.#condition = undefined;
+    this.#preparing.clear();
     this.#drain = undefined;
     clearTimeout(this.#progressTimer);
     this.#progressTimer = undefined;
@@ -175,6 +181,18 @@ export class Outbox {
     this.#schedule();
   }
 
+  condition(condition: Condition): void {
+    this.#condition = condition;
+    this.#schedule();
+  }
+
+  /** Of each job the newest word. */
+  preparing(preparing: JobPreparing & { readonly jobId: string }): void {
+    if (this.#sink === undefined) return;
+    this.#preparing.set(preparing.jobId, preparing);
+    this.#schedule();
+  }
+
   drain(drain: DrainNotice): void {
     this.#drain = drain;
     this.#schedule();
@@ -237,6 +255,8 @@ export class Outbox {
       heartbeat: this.#heartbeat,
       drain: this.#drain,
       advertisement: this.#advertisement,
+      condition: this.#condition,
+      preparing: [...this.#preparing.values()],
     };
     if (progressDue) {
       this.#progress.clear();
@@ -245,6 +265,8 @@ export class Outbox {
     this.#heartbeat = undefined;
     this.#drain = undefined;
     this.#advertisement = undefined;
+    this.#condition = undefined;
+    this.#preparing.clear();
     return message;
   }
 
@@ -260,6 +282,12 @@ export class Outbox {
   }
 
   #hasSingles(): boolean {
-    return this.#heartbeat !== undefined || this.#drain !== undefined || this.#advertisement !== undefined;
+    return (
+      this.#heartbeat !== undefined ||
+      this.#drain !== undefined ||
+      this.#advertisement !== undefined ||
+      this.#condition !== undefined ||
+      this.#preparing.size > 0
+    );
   }
 }

@@ -6,6 +6,7 @@ import type {
   AgentMessage__Output,
   CancelJob__Output,
   CompletionAck__Output,
+  Condition__Output,
   Control__Output,
   CoordinatorMessage__Output,
   Drain__Output,
@@ -16,6 +17,7 @@ import type {
   JobChunk__Output,
   JobCompletion__Output,
   JobEmit__Output,
+  JobPreparing__Output,
   JobProgress__Output,
   JobRelease__Output,
   JobUpdate__Output,
@@ -38,6 +40,8 @@ export type JobChunk = Plain<JobChunk__Output>;
 export type JobEmit = Plain<JobEmit__Output>;
 export type JobCompletion = Plain<JobCompletion__Output>;
 export type Heartbeat = Plain<Heartbeat__Output>;
+export type Condition = Plain<Condition__Output>;
+export type JobPreparing = Plain<JobPreparing__Output>;
 export type DrainNotice = Plain<Drain__Output>;
 
 /** What comes down. */

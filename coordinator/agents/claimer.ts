@@ -41,6 +41,8 @@ export interface Claimant {
   classesIn(cell: Cell): ReadonlyMap<string, readonly string[]>;
   /** Cost of a job of a class on this agent; `ownCost` is the step's. */
   costOn(queue: string, ownCost: number): number;
+  /** Jobs of a type it may be given beyond those it holds, whatever it states. */
+  roomFor(type: string): number;
   /** How much it is to be preferred for these classes: more is better; 0 = like any other. */
   preference(classes: readonly string[]): number;
   take(job: ClaimedJob): void;
@@ -267,11 +269,12 @@ export class Claimer {
   }
 
   #askFor(
-    { agentId, credit }: Claimant,
+    claimant: Claimant,
     wet: readonly (readonly [type: string, names: readonly string[]])[],
     room: number,
     tokens: Tokens | undefined,
   ): ClaimAsk | undefined {
+    const { agentId, credit } = claimant;
     const open = credit.open;
     if (open === 0) return undefined;
     const classes: string[] = [];
@@ -281,7 +284,7 @@ export class Claimer {
     const left = this.#left.get(agentId);
     for (const [type, names] of wet) {
       const free = tokens?.free.get(type);
-      const limit = Math.min(credit.openOf(type), free ?? Number.POSITIVE_INFINITY);
+      const limit = Math.min(credit.openOf(type), claimant.roomFor(type), free ?? Number.POSITIVE_INFINITY);
       if (limit === 0) continue;
       if (free !== undefined) tokens?.free.set(type, free - limit);
       let grouped = false;

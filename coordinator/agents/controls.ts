@@ -61,6 +61,11 @@ export class Controls {
     return this.pauses.ofAgent(agentId) === undefined ? this.quarantine.limitOf(agentId) : 0;
   }
 
+  /** Jobs of a type an agent may hold. */
+  typeLimitOf(agentId: string, type: string): number {
+    return this.quarantine.typeLimitOf(agentId, type);
+  }
+
   isOnTrial(agentId: string): boolean {
     return this.quarantine.standingOf(agentId) === 'canary';
   }

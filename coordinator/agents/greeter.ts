@@ -141,6 +141,7 @@ export class Greeter {
       silentMs: times.leaseMs,
       offerMs: times.offerMs,
       limit: () => controls.limitOf(hello.agentId),
+      typeLimit: (type) => controls.typeLimitOf(hello.agentId, type),
       isOnTrial: () => controls.isOnTrial(hello.agentId),
     });
     await classes.addTypes(hello.advertisement?.executors ?? []);
@@ -199,7 +200,7 @@ export class Greeter {
    * or on trial.
    */
   #preference({ agentId, condition }: Session, names: readonly string[]): number {
-    const trust = this.#options.controls.limitOf(agentId) === Number.POSITIVE_INFINITY ? 0 : -0.5;
+    const trust = this.#options.controls.quarantine.standingOf(agentId) === 'open' ? 0 : -0.5;
     return trust + this.#warmth(condition, names);
   }
 

@@ -193,6 +193,13 @@ export class Health {
     return open && others.hasOthers(type, agentId);
   }
 
+  /** Whether the others fail as well: then it is not the agent. */
+  isAlike(agentId: string, type: string, others: Others): boolean {
+    const row = rowOf(this.#watch(agentId, type)?.results ?? []);
+    const peers = this.#peers(agentId, type, row[0]?.at ?? 0, others);
+    return peers.count >= ENOUGH && peers.failed / peers.count >= ALIKE;
+  }
+
   /** When its last job of a type ended; 0 = never. */
   lastAt(agentId: string, type: string): number {
     return this.#watch(agentId, type)?.results.at(-1)?.at ?? 0;

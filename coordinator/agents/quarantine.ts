@@ -4,8 +4,9 @@
  * Invariants:
  * 1. Redis keeps the sentences; every coordinator reads them at each poll, and at once when the bus says so.
  * 2. Only the coordinator that hears an agent's results judges it, so that no two write about one agent, but for an operator's word.
- * 3. A quarantined agent is given nothing, a suspect or one on trial one job at a time.
- * 4. A suspect that others have shown too little for gets one job per quarantine time: nothing waits for ever.
+ * 3. A quarantined agent is given nothing, one on trial one job at a time. A suspect is given one job at a time of the type it
+ *    failed at, as long as others take that type and do not fail alike: a workflow that fails everywhere slows nobody down.
+ * 4. A suspect that others have shown too little for gets one such job per quarantine time: nothing waits for ever.
  * 5. A job that fails on trial has not failed: it goes back to its queue, unless nobody else can take it.
  */
 import type { Cluster, Redis } from 'ioredis';
@@ -48,6 +49,8 @@ export class Quarantine {
   #sentences: ReadonlyMap<string, Sentence> = new Map();
   /** Jobs an agent may hold, where that is bounded. */
   readonly #limits = new Map<string, number>();
+  /** The same by type, of suspects. */
+  readonly #typeLimits = new Map<string, ReadonlyMap<string, number>>();
   /** Shut out, but nobody else could run what it failed at when the poll last looked. */
   readonly #alone = new Set<string>();
   /** Rises with each word of this coordinator: what was read before it is out of date. */
@@ -59,6 +62,11 @@ export class Quarantine {
       hasOthers: options.hasOthers,
       isShutOut: (agentId) => this.#sentences.has(agentId),
     };
+  }
+
+  /** Jobs of a type it may hold. */
+  typeLimitOf(agentId: string, type: string): number {
+    return this.#typeLimits.get(agentId)?.get(type) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Jobs it may hold. */
@@ -96,7 +104,12 @@ export class Quarantine {
     health.prune(now());
     for (const [agentId, types] of [...health.suspects()])
       for (const type of [...types]) this.#judge(agentId, type);
-    const changed = new Set([...this.#limits.keys(), ...this.#sentences.keys(), ...health.suspects().keys()]);
+    const changed = new Set([
+      ...this.#limits.keys(),
+      ...this.#typeLimits.keys(),
+      ...this.#sentences.keys(),
+      ...health.suspects().keys(),
+    ]);
     for (const agentId of changed) this.#weigh(agentId);
   }
 
@@ -193,15 +206,21 @@ export class Quarantine {
     const limit = this.#limitFor(agentId);
     if (limit === Number.POSITIVE_INFINITY) this.#limits.delete(agentId);
     else this.#limits.set(agentId, limit);
-    if (limit > before) this.#options.onRoom();
+    const typesBefore = this.#typeLimits.get(agentId);
+    const types = this.#typeLimitsFor(agentId);
+    if (types.size === 0) this.#typeLimits.delete(agentId);
+    else this.#typeLimits.set(agentId, types);
+    const grew = [...(typesBefore ?? [])].some(
+      ([type, least]) => (types.get(type) ?? Number.POSITIVE_INFINITY) > least,
+    );
+    if (limit > before || grew) this.#options.onRoom();
   }
 
   #limitFor(agentId: string): number {
     switch (this.standingOf(agentId)) {
       case 'open':
-        return Number.POSITIVE_INFINITY;
       case 'suspect':
-        return this.#isHeldBack(agentId) ? 0 : 1;
+        return Number.POSITIVE_INFINITY;
       case 'quarantined':
         return 0;
       case 'canary':
@@ -209,13 +228,20 @@ export class Quarantine {
     }
   }
 
-  /** Until the others have shown something it gets one job a while. */
-  #isHeldBack(agentId: string): boolean {
-    const { health, now, times } = this.#options;
+  #typeLimitsFor(agentId: string): ReadonlyMap<string, number> {
+    const { health, hasOthers } = this.#options;
+    const limits = new Map<string, number>();
     for (const type of health.suspects().get(agentId) ?? []) {
-      const isRecent = health.lastAt(agentId, type) + times.quarantineMs > now();
-      if (isRecent && health.isUndecided(agentId, type, this.#others)) return true;
+      if (!hasOthers(type, agentId) || health.isAlike(agentId, type, this.#others)) continue;
+      limits.set(type, this.#isHeldBack(agentId, type) ? 0 : 1);
     }
-    return false;
+    return limits;
+  }
+
+  /** Until the others have shown something it gets one job a while. */
+  #isHeldBack(agentId: string, type: string): boolean {
+    const { health, now, times } = this.#options;
+    const isRecent = health.lastAt(agentId, type) + times.quarantineMs > now();
+    return isRecent && health.isUndecided(agentId, type, this.#others);
   }
 }

@@ -70,6 +70,8 @@ export interface SessionOptions {
   readonly onAdvertisement: (session: Session) => void;
   /** Cost of a job of a class on this agent, as it is now; `ownCost` is the step's. */
   readonly costOn: (queue: string, ownCost: number) => number;
+  /** Jobs of a type the agent may hold. */
+  readonly typeLimit: (type: string) => number;
   /** How much this agent is to be preferred for these classes: more is better; 0 = like any other. */
   readonly preference: (classes: readonly string[]) => number;
   readonly onCondition: (session: Session, condition: Condition__Output) => void;
@@ -157,6 +159,15 @@ export class Session implements Claimant {
 
   costOn(queue: string, ownCost: number): number {
     return this.#options.costOn(queue, ownCost);
+  }
+
+  /** Jobs of a type it may be given beyond those it holds, whatever it states. */
+  roomFor(type: string): number {
+    const limit = this.#options.typeLimit(type);
+    if (limit === Number.POSITIVE_INFINITY) return limit;
+    let held = 0;
+    for (const { plan, step } of this.#held.values()) if (plan?.steps[step]?.type === type) held++;
+    return Math.max(0, limit - held);
   }
 
   preference(classes: readonly string[]): number {

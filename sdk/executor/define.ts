@@ -35,8 +35,14 @@ export interface ExecutorDefinition<I extends Schema | undefined, O extends Sche
   readonly input?: I;
   readonly output?: O;
   /** What one job needs. */
-  readonly resources?: { readonly gpus?: number; readonly vramBytes?: number };
-  /** Jobs at once on one agent. Default "auto": one per core; one where GPUs are needed; 256 when inline. */
+  readonly resources?: {
+    readonly gpus?: number;
+    /** Of each GPU, for one job; left out = all of it. */
+    readonly vramBytes?: number;
+    /** Main memory. */
+    readonly memoryBytes?: number;
+  };
+  /** Jobs at once on one agent. Default "auto": one per core; as many as fit on the GPUs where those are needed; 256 when inline. */
   readonly concurrency?: number | 'auto';
   /** "process" (default): a child of its own per job at once. "inline": in the agent itself, for trusted short work. */
   readonly isolation?: 'process' | 'inline';
@@ -66,6 +72,7 @@ export interface Executor {
   readonly output: Schema | null;
   readonly gpus: number;
   readonly vramBytes: number;
+  readonly memoryBytes: number;
   readonly concurrency: number | 'auto';
   readonly isolation: 'process' | 'inline';
   /** Number or expression as text; '' = 1. */
@@ -96,7 +103,7 @@ export function defineExecutor<
     wrong('concurrency is a whole number from 1, or "auto"');
   }
   if (isolation !== 'process' && isolation !== 'inline') wrong('isolation is "process" or "inline"');
-  for (const name of ['gpus', 'vramBytes'] as const) {
+  for (const name of ['gpus', 'vramBytes', 'memoryBytes'] as const) {
     const value = resources[name] ?? 0;
     if (!(Number.isSafeInteger(value) && value >= 0)) wrong(`resources.${name} is a whole number from 0`);
   }
@@ -123,6 +130,7 @@ export function defineExecutor<
     output: definition.output ?? null,
     gpus: resources.gpus ?? 0,
     vramBytes: resources.vramBytes ?? 0,
+    memoryBytes: resources.memoryBytes ?? 0,
     concurrency,
     isolation,
     cost: costText,

@@ -25,6 +25,7 @@ const executor = (type: string, changes: Partial<ExecutorDescription> = {}): Exe
   isolation: 'process',
   gpus: 0,
   vramBytes: 0,
+  memoryBytes: 0,
   description: '',
   ...changes,
 });

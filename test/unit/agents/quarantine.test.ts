@@ -44,23 +44,25 @@ function shutOut() {
   return made;
 }
 
-test('a suspect gets one job at a time, a success opens it; shut out it gets none, on trial one', async () => {
+test('a suspect gets one job of the type at a time, a success opens it; shut out it gets none, on trial one', async () => {
   const { quarantine, world, ends } = rig();
   ends('bad', false);
-  expect(quarantine.limitOf('bad')).toBe(Number.POSITIVE_INFINITY);
+  expect(quarantine.typeLimitOf('bad', 'x')).toBe(Number.POSITIVE_INFINITY);
   ends('bad', false);
-  expect([quarantine.standingOf('bad'), quarantine.limitOf('bad')]).toEqual(['suspect', 1]);
+  expect([quarantine.standingOf('bad'), quarantine.typeLimitOf('bad', 'x')]).toEqual(['suspect', 1]);
+  // Of other types it gets what it asks for.
+  expect([quarantine.limitOf('bad'), quarantine.typeLimitOf('bad', 'y')]).toEqual([Infinity, Infinity]);
   expect(world.room).toBe(0);
   ends('bad', true);
-  expect([quarantine.limitOf('bad'), world.room]).toEqual([Number.POSITIVE_INFINITY, 1]);
+  expect([quarantine.typeLimitOf('bad', 'x'), world.room]).toEqual([Number.POSITIVE_INFINITY, 1]);
 
   for (let i = 0; i < 3; i++) ends('good', true);
   for (let i = 0; i < 5; i++) ends('bad', false);
   // What the good one did before its failures says nothing: it is held back until there is news, one job a while.
-  expect([quarantine.standingOf('bad'), quarantine.limitOf('bad')]).toEqual(['suspect', 0]);
+  expect([quarantine.standingOf('bad'), quarantine.typeLimitOf('bad', 'x')]).toEqual(['suspect', 0]);
   world.now += 1000;
   await quarantine.refresh();
-  expect(quarantine.limitOf('bad')).toBe(1);
+  expect(quarantine.typeLimitOf('bad', 'x')).toBe(1);
   for (let i = 0; i < 3; i++) ends('good', true);
   await quarantine.refresh();
   expect([quarantine.standingOf('bad'), quarantine.limitOf('bad')]).toEqual(['quarantined', 0]);
@@ -68,6 +70,22 @@ test('a suspect gets one job at a time, a success opens it; shut out it gets non
   world.now += 1000;
   await quarantine.refresh();
   expect([quarantine.standingOf('bad'), quarantine.limitOf('bad')]).toEqual(['canary', 1]);
+});
+
+test('nobody is held back where all fail alike, nor where nobody else takes the type', () => {
+  const { quarantine, world, ends } = rig();
+  for (let i = 0; i < 4; i++) {
+    ends('one', false);
+    ends('other', false);
+  }
+  expect(['one', 'other'].map((id) => quarantine.standingOf(id))).toEqual(['suspect', 'suspect']);
+  expect(['one', 'other'].map((id) => quarantine.typeLimitOf(id, 'x'))).toEqual([Infinity, Infinity]);
+  world.others = false;
+  for (let i = 0; i < 4; i++) ends('only', false, 'rare');
+  expect([quarantine.standingOf('only'), quarantine.typeLimitOf('only', 'rare')]).toEqual([
+    'suspect',
+    Infinity,
+  ]);
 });
 
 test('a failed trial doubles the time and costs its job nothing; only what it had failed at lets it out', async () => {

@@ -22,6 +22,7 @@ export const ECHO: ExecutorDescription = {
   isolation: 'process',
   gpus: 0,
   vramBytes: 0,
+  memoryBytes: 0,
   description: '',
 };
 
