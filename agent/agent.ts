@@ -14,7 +14,14 @@ import { ownHost } from './capabilities/own-host.ts';
 import { maxAhead } from './claim/ahead.ts';
 import { Claims } from './claim/claims.ts';
 import { CreditBook } from './claim/credits.ts';
+import { ConditionReport } from './capabilities/condition.ts';
+import { Ledger } from './claim/ledger.ts';
 import { planSlots, slotTotal } from './claim/slots-plan.ts';
+import { PolicyLoop } from './drain/policy.ts';
+import { Preloader } from './models/preloader.ts';
+import { PreparedHost } from './models/prepared-host.ts';
+import type { Preparing } from './models/prepared-host.ts';
+import { ModelStore } from './models/store.ts';
 import { Slots } from './claim/slots.ts';
 import type { AgentConfig } from './config.ts';
 import { CoordinatorWatch } from './drain/coordinator-lost.ts';
@@ -91,7 +98,9 @@ class Agent implements AgentService {
   #parts: Parts | undefined;
   #linkEnd: LinkEnd | undefined;
   #coordinatorLost = false;
-  readonly #pausedBy = new Set<'owner' | 'operator'>();
+  readonly #pausedBy = new Set<'owner' | 'operator' | 'policy'>();
+  /** Why the owner's policy lets it take nothing; '' = it does. */
+  #policy = '';
   #leaving: { readonly reason: string; readonly deadlineAt: number } | undefined;
 
   constructor(options: AgentOptions) {
@@ -146,12 +155,14 @@ class Agent implements AgentService {
       async () => (await askAgent(socket, 'status')) !== undefined,
     );
     this.#onClose(() => lock.release());
-    const control = new ControlServer(socket, (command) => this.#command(command));
+    const control = new ControlServer(socket, (command, type) => this.#command(command, type));
     await control.start();
     this.#onClose(() => control.stop());
 
     const parts = await this.#assemble();
     this.#parts = parts;
+    // The owner's policy may have spoken already.
+    if (this.#pausedBy.size > 0) parts.claims.pause(true);
     const statusFile = new StatusFile(
       config.stateDir,
       () => this.status(),
@@ -192,13 +203,28 @@ class Agent implements AgentService {
     });
     const artifacts = new CoordinatorArtifacts({ address: () => link.address, credentials, token, cache });
     this.#onClose(() => artifacts.close());
-    const { host, hardware } = await this.#openExecutors(artifacts);
+    const models = new ModelStore({
+      folder: join(config.cacheDir, 'models'),
+      ...config.models,
+      now,
+      changed: () => condition.changed(),
+    });
+    const { host, hardware } = await this.#openExecutors(artifacts, models, (request, progress) => {
+      const { jobId, token } = request;
+      outbox.preparing({ jobId, token, ...progress });
+    });
 
     // An agent that leaves after its first job asks for that one only.
     const [wishedSlots, prefetch] =
       config.exit.afterJobs === undefined ? [config.slots, config.prefetch] : [1, 0];
     const tally = new ThroughputTally();
-    const outbox = new Outbox({ now, credits: () => claims.nextCredits() });
+    const outbox: Outbox = new Outbox({
+      now,
+      credits: () => {
+        condition.changed();
+        return claims.nextCredits();
+      },
+    });
     const offering = new Offering({
       executors: host.executors,
       labels: config.labels,
@@ -209,7 +235,8 @@ class Agent implements AgentService {
     const { offered, left } = offering.selection;
     for (const { type, reason } of left) log.info({ capability: type, reason }, 'not offered');
     if (offered.length === 0) log.warn({}, 'this agent offers nothing');
-    const slots = new Slots(planSlots(wishedSlots, hardware.cpuCores, offered), maxAhead(prefetch));
+    const ledger = new Ledger(offered, hardware.gpus, hardware.memoryBytes);
+    const slots = new Slots(planSlots(wishedSlots, hardware.cpuCores, offered), maxAhead(prefetch), ledger);
     const credits = new CreditBook();
     const claims = new Claims({
       slots,
@@ -225,6 +252,38 @@ class Agent implements AgentService {
     });
     this.#onClose(() => claims.stop());
 
+    const hasModels = offered.some((executor) => executor.models.length > 0);
+    const condition: ConditionReport = new ConditionReport(
+      {
+        gpuFreeBytes: () => ledger.freeBytes(),
+        cachedModels: () => models.names,
+        warmModels: () => host.warmModels(),
+        pausedTypes: () => slots.pausedTypes,
+        closed: () => this.#closedWhy(),
+      },
+      (said) => outbox.condition(said),
+    );
+    this.#onClose(() => condition.stop());
+    const preloader = new Preloader(
+      models,
+      (type) => offered.find((executor) => executor.type === type)?.models ?? [],
+      log,
+    );
+    this.#onClose(() => preloader.stop());
+    const policy = new PolicyLoop({
+      ...(config.hours !== undefined && { hours: config.hours }),
+      ...(hasModels && { lowDisk: () => models.lowDisk() }),
+      minFreeBytes: config.models.minFreeBytes,
+      closed: (why) => {
+        this.#policy = why;
+        this.#pauseFor('policy', why !== '');
+        condition.changed();
+      },
+      onError: (err) => log.warn({ err }, 'the free disk cannot be told'),
+    });
+    await policy.start();
+    this.#onClose(() => policy.stop());
+
     const vitals = new Vitals({
       folder: config.stateDir,
       hardware,
@@ -234,7 +293,11 @@ class Agent implements AgentService {
       load: slots,
       held: () => claims.heldReports(),
       send: (heartbeat) => outbox.heartbeat(heartbeat),
-      sawGpus: (gpus) => offering.sawGpus(gpus),
+      sawGpus: (gpus) => {
+        ledger.saw(gpus);
+        offering.sawGpus(gpus);
+        claims.memoryChanged();
+      },
     });
     vitals.start();
     this.#onClose(() => vitals.stop());
@@ -252,6 +315,7 @@ class Agent implements AgentService {
       emitAcks: claims.emitAcks.bind(claims),
       cancels: claims.cancels.bind(claims),
       offers: claims.offers.bind(claims),
+      preloads: preloader.hints.bind(preloader),
       pause: (paused: boolean) => this.#pauseFor('operator', paused),
       drain: this.drain.bind(this),
     };
@@ -278,12 +342,14 @@ class Agent implements AgentService {
           watch.live(welcome.leaseMs);
           claims.live(welcome);
           vitals.live(welcome.heartbeatIntervalMs);
+          condition.live();
           this.#announceDrain();
         },
         message: (down) => dispatch(down, inbound, log),
         lost: () => {
           watch.lost();
           vitals.lost();
+          condition.lost();
           unacked.disconnected();
         },
       },
@@ -303,16 +369,31 @@ class Agent implements AgentService {
     };
   }
 
-  /** Executors and hardware are looked at side by side; neither needs the other to come up. */
-  async #openExecutors(artifacts: ArtifactGateway): Promise<{ host: JobHost; hardware: HardwareInfo }> {
+  /** Executors and hardware are looked at side by side; neither needs the other to come up, but for how many jobs fit on GPUs. */
+  async #openExecutors(
+    artifacts: ArtifactGateway,
+    models: ModelStore,
+    preparing: Preparing,
+  ): Promise<{ host: PreparedHost; hardware: HardwareInfo }> {
     const { config, log, createHost } = this.#o;
     const { types, executors, cacheDir, stateDir } = config;
     let gpuUuids: readonly string[] = [];
-    const host =
+    const probed = probeHardware(stateDir);
+    const inner =
       createHost?.(artifacts) ??
-      ownHost({ types, executors, cacheDir, artifacts, log, gpuUuids: () => gpuUuids });
+      ownHost({
+        types,
+        executors,
+        cacheDir,
+        artifacts,
+        log,
+        gpuUuids: () => gpuUuids,
+        gpus: probed.then(({ hardware }) => hardware.gpus),
+        modelFolder: join(cacheDir, 'models'),
+      });
+    const host = new PreparedHost(inner, models, preparing, this.#now);
     this.#onClose(() => host.stop());
-    const [{ hardware, missing }] = await Promise.all([probeHardware(stateDir), host.start()]);
+    const [{ hardware, missing }] = await Promise.all([probed, host.start()]);
     gpuUuids = hardware.gpus.map(({ uuid }) => uuid);
     for (const { probe, reason } of missing) log.warn({ probe, reason }, 'hardware probe');
     return { host, hardware };
@@ -362,8 +443,14 @@ class Agent implements AgentService {
     };
   }
 
-  /** Each of the two lifts its own pause only. */
-  #pauseFor(who: 'owner' | 'operator', paused: boolean): void {
+  /** For the coordinator; its own pause it knows. */
+  #closedWhy(): string {
+    if (this.#policy !== '') return this.#policy;
+    return this.#pausedBy.has('owner') ? 'its owner has paused it' : '';
+  }
+
+  /** Each of them lifts its own pause only. */
+  #pauseFor(who: 'owner' | 'operator' | 'policy', paused: boolean): void {
     if (paused === this.#pausedBy.has(who)) return;
     if (paused) this.#pausedBy.add(who);
     else this.#pausedBy.delete(who);
@@ -378,8 +465,11 @@ class Agent implements AgentService {
     this.#parts?.outbox.drain({ reason, deadlineMs: Math.max(1, Math.round(deadlineAt - this.#now())) });
   }
 
-  #command(command: ControlCommand): AgentSnapshot {
-    if (command === 'drain') this.drain('dibs-agent drain');
+  #command(command: ControlCommand, type: string): AgentSnapshot {
+    if (type !== '' && (command === 'pause' || command === 'resume')) {
+      if (this.#parts?.claims.pauseType(type, command === 'pause') !== true)
+        throw new Error(`this agent does not offer ${type}`);
+    } else if (command === 'drain') this.drain('dibs-agent drain');
     else if (command === 'stop') this.force('dibs-agent stop');
     else if (command !== 'status') this.pause(command === 'pause');
     return this.status();

@@ -25,6 +25,8 @@ import { labelProblems } from './capabilities/labels.ts';
 import type { Prefetch } from './claim/ahead.ts';
 import type { LostPolicy } from './drain/coordinator-lost.ts';
 import type { ExitRules } from './drain/exit-rules.ts';
+import { parseHours } from './drain/hours.ts';
+import type { Hours } from './drain/hours.ts';
 import { parseAddresses } from './link/coordinators.ts';
 import type { TlsFiles, TokenSource } from './link/credentials.ts';
 
@@ -48,6 +50,13 @@ export interface AgentConfig {
   readonly drainTimeoutMs: number;
   readonly exit: ExitRules;
   readonly onCoordinatorLost: LostPolicy;
+  /** When it takes jobs; undefined = always. */
+  readonly hours?: Hours;
+  readonly models: {
+    readonly maxBytes: number;
+    /** Free space to be left on disk. */
+    readonly minFreeBytes: number;
+  };
 }
 
 const autoOr = (min: number): z.ZodType<number | 'auto'> =>
@@ -75,6 +84,25 @@ export const agentSettings = defineSettings({
     schema: byteSize,
     default: '10GiB',
     doc: 'Most the artifact cache keeps; the least recently used go first.',
+  },
+  modelCacheSize: {
+    schema: byteSize,
+    default: '100GiB',
+    doc: 'Most the files of models may take; the least recently used go first.',
+  },
+  minFreeDisk: {
+    schema: byteSize,
+    default: '1GiB',
+    doc: 'Space to be left free on the disk of the cache; below it nothing is fetched and no job is taken.',
+  },
+  hours: {
+    schema: z.string().transform((value, context) => {
+      const hours = parseHours(value);
+      if (hours === undefined)
+        context.addIssue({ code: 'custom', message: 'must be like 22:00-06:00, in local time' });
+      return hours as Hours;
+    }),
+    doc: 'When to take jobs, in local time: 22:00-06:00. Always by default.',
   },
   slots: {
     schema: autoOr(1),
@@ -156,6 +184,8 @@ export function agentConfig(
       afterUptimeMs: values.exitAfterUptime,
     },
     onCoordinatorLost: values.onCoordinatorLost,
+    ...(values.hours !== undefined && { hours: values.hours }),
+    models: { maxBytes: values.modelCacheSize, minFreeBytes: values.minFreeDisk },
   };
 }
 

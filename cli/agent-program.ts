@@ -69,6 +69,7 @@ for (const [command, description] of [
       new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'),
     );
   if (command === 'drain' || command === 'stop') sub.option('--no-wait', 'do not wait until it is gone');
+  if (command === 'pause' || command === 'resume') sub.option('--type <type>', 'one step type only');
   sub.action(async (flags: Flags) => {
     process.exitCode = await tell(command, flags);
   });
@@ -137,7 +138,8 @@ async function run(flags: Flags): Promise<ExitCode> {
 async function tell(command: ControlCommand, flags: Flags): Promise<ExitCode> {
   const { stateDir } = load({ stateDir: flags['stateDir'] }).config;
   const socket = controlPath(stateDir);
-  const snapshot = await askAgent(socket, command);
+  const type = (flags['type'] as string | undefined) ?? '';
+  const snapshot = await askAgent(socket, command, { type });
   if (snapshot === undefined) {
     process.stderr.write(`No agent runs with the state directory ${stateDir}.\n`);
     return ExitCode.NOT_FOUND;

@@ -10,7 +10,14 @@ export function advertisement(about: {
   readonly slots: number;
 }): Advertisement {
   return {
-    executors: about.executors.map((one) => ({ ...one })),
+    executors: about.executors.map(({ models, ...one }) => ({
+      ...one,
+      models: models.map(({ name, size = 0, sha256 }) => ({
+        name,
+        size,
+        hash: sha256 === undefined ? '' : `sha256:${sha256}`,
+      })),
+    })),
     labels: about.labels,
     hardware: about.hardware,
     slots: about.slots,

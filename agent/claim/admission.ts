@@ -49,6 +49,13 @@ export const ADMISSION: readonly AdmissionLink[] = [
         : undefined,
   },
   {
+    name: 'type-open',
+    check: (offer, view) =>
+      view.slots.isPaused(offer.type)
+        ? { reason: 'TYPE_PAUSED', message: `The owner has paused ${offer.type}.` }
+        : undefined,
+  },
+  {
     name: 'memory',
     check: (offer, view) => {
       switch (view.slots.lacks(offer.type)) {

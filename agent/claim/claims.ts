@@ -170,6 +170,20 @@ export class Claims {
     this.#o.outbox.creditsChanged();
   }
 
+  /** One step type is asked for no more, or again; false = this agent does not run it. */
+  pauseType(type: string, paused: boolean): boolean {
+    if (!this.#o.slots.knows(type)) return false;
+    this.#o.slots.pauseType(type, paused);
+    this.#o.outbox.creditsChanged();
+    return true;
+  }
+
+  /** Memory has been given back elsewhere, or another GPU has come. */
+  memoryChanged(): void {
+    this.#pump();
+    this.#o.outbox.creditsChanged();
+  }
+
   /** Claims no more; what has not started goes back at once, what runs goes on. */
   drain(): void {
     this.#draining = true;

@@ -48,6 +48,7 @@ export class Slots {
   readonly #groups: Group[] = [];
   readonly #types = new Map<string, TypeSlots>();
   readonly #ledger: Ledger | undefined;
+  readonly #paused = new Set<string>();
 
   constructor(groups: readonly SlotGroup[], maxAhead: number, ledger?: Ledger) {
     this.#maxAhead = maxAhead;
@@ -81,6 +82,20 @@ export class Slots {
     return this.#types.has(type);
   }
 
+  /** Types nothing is asked for. */
+  get pausedTypes(): readonly string[] {
+    return [...this.#paused];
+  }
+
+  pauseType(type: string, paused: boolean): void {
+    if (paused) this.#paused.add(type);
+    else this.#paused.delete(type);
+  }
+
+  isPaused(type: string): boolean {
+    return this.#paused.has(type);
+  }
+
   /** Sets how many jobs of the type may wait. */
   setAhead(type: string, ahead: number): void {
     const slots = this.#types.get(type);
@@ -103,7 +118,7 @@ export class Slots {
   /** Jobs of this type to ask for now. */
   free(type: string): number {
     const slots = this.#types.get(type);
-    if (slots === undefined) return 0;
+    if (slots === undefined || this.#paused.has(type)) return 0;
     const free = Math.max(0, Math.min(slots.concurrency + slots.ahead - held(slots), freeOf(slots.group)));
     return free === 0 ? 0 : Math.max(0, this.#room(type, free + slots.waiting) - slots.waiting);
   }

@@ -16,6 +16,7 @@ import type { ArtifactReference } from './contract.ts';
 import { drive, load, type LoadedExecutor } from './drive.ts';
 import { JobContext, type ContextPort } from './job-context.ts';
 import { executorLog, plainFields } from './log.ts';
+import { modelPaths } from './model-paths.ts';
 import { failedByThrow } from './verdicts.ts';
 import { makeWorkdir } from './workdirs.ts';
 
@@ -60,8 +61,9 @@ async function prepare(module: string, type: string): Promise<void> {
     const executor = findExecutors(exports).find((one) => one.type === type);
     if (executor === undefined) throw new Error(`${module} exports no executor for "${type}"`);
     loaded = load(executor);
-    await executor.setup?.({ log });
-    await executor.warmup?.({ log });
+    const lifecycle = { log, models: modelPaths(executor.models) };
+    await executor.setup?.(lifecycle);
+    await executor.warmup?.(lifecycle);
     send({ kind: 'ready' });
   } catch (error) {
     send({ kind: 'setup_failed', outcome: failedByThrow(error, 'RESOURCE_ERROR') });
@@ -75,13 +77,14 @@ async function runOrder(order: RunOrder): Promise<void> {
     if (complaint !== '') return send({ kind: 'unhealthy', message: complaint });
   }
   let usedWorkdir = false;
-  const context = new JobContext(order, {
+  const ownPort = {
     ...port,
     workdir: () => {
       usedWorkdir = true;
       return makeWorkdir(order.workdir);
     },
-  });
+  };
+  const context = new JobContext(order, ownPort, modelPaths(loaded.executor.models));
   current = context;
   send({ kind: 'started' });
   const startedAt = performance.now();
@@ -97,7 +100,10 @@ async function healthComplaint({ executor }: LoadedExecutor): Promise<string> {
   const { promise: late, resolve } = Promise.withResolvers<'late'>();
   const timer = setTimeout(resolve, HEALTHCHECK_TIMEOUT_MS, 'late');
   try {
-    const answer = await Promise.race([executor.healthcheck({ log }), late]);
+    const answer = await Promise.race([
+      executor.healthcheck({ log, models: modelPaths(executor.models) }),
+      late,
+    ]);
     if (answer === 'late') return `healthcheck took longer than ${HEALTHCHECK_TIMEOUT_MS} ms`;
     return answer === false ? 'healthcheck returned false' : '';
   } catch (error) {
@@ -109,7 +115,7 @@ async function healthComplaint({ executor }: LoadedExecutor): Promise<string> {
 
 async function finish(): Promise<void> {
   try {
-    await loaded?.executor.teardown?.({ log });
+    await loaded?.executor.teardown?.({ log, models: modelPaths(loaded.executor.models) });
   } catch (error) {
     log.warn('teardown failed', { err: error });
   }

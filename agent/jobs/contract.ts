@@ -5,6 +5,8 @@
  * no hook is called after `done` has resolved.
  */
 
+import type { Model } from '../../sdk/executor/models.ts';
+
 export type CancelReason = 'user' | 'deadline' | 'lease_lost' | 'shutdown' | 'fail_fast';
 
 /** A job as the host needs it; fields as in `dibs.v1.Offer`. */
@@ -70,6 +72,7 @@ export interface ExecutorDescription {
   readonly vramBytes: number;
   /** Main memory one job needs. */
   readonly memoryBytes: number;
+  readonly models: readonly Model[];
   readonly description: string;
 }
 

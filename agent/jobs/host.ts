@@ -19,6 +19,7 @@ import { InlinePool } from './inline-pool.ts';
 import { executorLog } from './log.ts';
 import type { ProbedExecutor } from './probe-child.ts';
 import { probeModules } from './probe.ts';
+import { modelPaths } from './model-paths.ts';
 import { ProcessPool } from './process-pool.ts';
 import type { ProcessSlot } from './process-slot.ts';
 import { failed, finished } from './verdicts.ts';
@@ -119,13 +120,14 @@ class ModuleHost implements JobHost {
     const log = executorLog((level, message, fields) =>
       settings.log[level]({ ...fields, executor: type }, message),
     );
+    const lifecycle = { log, models: modelPaths(executor.models) };
     try {
-      await executor.setup?.({ log });
-      await executor.warmup?.({ log });
+      await executor.setup?.(lifecycle);
+      await executor.warmup?.(lifecycle);
     } catch (error) {
       throw new ExecutorLoadError([{ module, problem: `setup of "${type}": ${(error as Error).message}` }]);
     }
-    if (executor.teardown !== null) this.#teardowns.push(() => executor.teardown?.({ log }));
+    if (executor.teardown !== null) this.#teardowns.push(() => executor.teardown?.(lifecycle));
     this.#pools.set(type, new InlinePool(load(executor), concurrency, settings));
   }
 

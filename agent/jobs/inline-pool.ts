@@ -14,6 +14,7 @@ import { drive, type LoadedExecutor } from './drive.ts';
 import { MAX_TIMER_MS, type HostSettings } from './host-settings.ts';
 import { JobContext, type ContextPort } from './job-context.ts';
 import type { LogLevel } from './log.ts';
+import { modelPaths } from './model-paths.ts';
 import { finished, stopFor, stopForTimeout, stoppedResult, type Outcome, type Stop } from './verdicts.ts';
 import { makeWorkdir, removeFolder, workdirPath } from './workdirs.ts';
 
@@ -21,6 +22,8 @@ export class InlinePool {
   readonly loaded: LoadedExecutor;
   readonly settings: HostSettings;
   readonly #concurrency: number;
+  /** Paths of the executor's model files. */
+  readonly models: Readonly<Record<string, string>>;
   readonly #jobs = new Set<InlineJob>();
   #waiting: InlineJob[] = [];
   #head = 0;
@@ -32,6 +35,7 @@ export class InlinePool {
     this.loaded = loaded;
     this.settings = settings;
     this.#concurrency = concurrency;
+    this.models = modelPaths(loaded.executor.models);
   }
 
   run(request: JobRequest, hooks: JobHooks): RunningJob {
@@ -107,7 +111,7 @@ class InlineJob implements RunningJob, ContextPort {
 
   begin(): void {
     const { loaded, settings } = this.#pool;
-    this.#context = new JobContext(this.#request, this);
+    this.#context = new JobContext(this.#request, this, this.#pool.models);
     this.#startedAt = performance.now();
     this.#hooks.started();
     const outcome = drive(loaded, this.#request.inputJson, this.#context, settings.maxOutputBytes);

@@ -53,7 +53,10 @@ export class JobContext implements ExecutorContext {
   #chunks: ChunkBuffer | undefined;
   #batches = 0;
 
-  constructor(job: JobIdentity, port: ContextPort) {
+  readonly models: Readonly<Record<string, string>>;
+
+  constructor(job: JobIdentity, port: ContextPort, models: Readonly<Record<string, string>>) {
+    this.models = models;
     this.#job = job;
     this.#port = port;
   }

@@ -54,6 +54,7 @@ function describe(executor: Executor, module: string): ProbedExecutor {
     gpus,
     vramBytes,
     memoryBytes,
+    models,
     env,
   } = executor;
   return {
@@ -69,6 +70,7 @@ function describe(executor: Executor, module: string): ProbedExecutor {
       gpus,
       vramBytes,
       memoryBytes,
+      models,
       env,
     },
     inputSchemaJson: schemaJson(executor.input, 'input'),

@@ -35,6 +35,9 @@ export interface Stop {
 }
 
 const MAX_MESSAGE = 2000;
+/** How runtimes say so: Node, the kernel, Python, CUDA, cuBLAS, HIP, Metal. */
+const OUT_OF_MEMORY =
+  /out of memory|OutOfMemory|cannot allocate memory|array buffer allocation failed|\bMemoryError\b|CUBLAS_STATUS_ALLOC_FAILED|cudaErrorMemoryAllocation|hipErrorOutOfMemory/i;
 const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 const STOP_REASONS = {
@@ -85,7 +88,7 @@ export interface ExitReport {
 export function failedByExit(exit: ExitReport): Outcome {
   const how = exit.signal === null ? `exited with code ${exit.code}` : `was ended by ${exit.signal}`;
   const outOfMemory =
-    exit.code === 137 || (exit.signal === 'SIGKILL' && exit.oomKilled) || /out of memory/i.test(exit.stderr);
+    exit.code === 137 || (exit.signal === 'SIGKILL' && exit.oomKilled) || OUT_OF_MEMORY.test(exit.stderr);
   const words = exit.stderr === '' ? '' : `: ${exit.stderr}`;
   return failed(
     'retryable',
@@ -123,7 +126,7 @@ function isOutOfMemory(thrown: unknown, message: string): boolean {
   const code =
     typeof thrown === 'object' && thrown !== null ? (thrown as { code?: unknown }).code : undefined;
   if (code === 'ENOMEM' || code === 'ERR_WORKER_OUT_OF_MEMORY') return true;
-  return /out of memory|cannot allocate memory|array buffer allocation failed/i.test(message);
+  return OUT_OF_MEMORY.test(message);
 }
 
 function messageOf(thrown: unknown): string {

@@ -4,13 +4,14 @@
  * 1. Acks before cancels before offers: room is made before it is filled.
  */
 import type { HostLog as Log } from '../jobs/log.ts';
-import type { CancelJob, CompletionAck, Control, Down, EmitAck, Offer } from './wire.ts';
+import type { CancelJob, CompletionAck, Control, Down, EmitAck, Offer, PreloadHint } from './wire.ts';
 
 export interface Inbound {
   acks(acks: readonly CompletionAck[]): void;
   emitAcks(acks: readonly EmitAck[]): void;
   cancels(cancels: readonly CancelJob[]): void;
   offers(offers: readonly Offer[]): void;
+  preloads(hints: readonly PreloadHint[]): void;
   pause(paused: boolean): void;
   drain(reason: string): void;
 }
@@ -20,8 +21,7 @@ export function dispatch(down: Down, to: Inbound, log: Log): void {
   if (down.emitAcks.length > 0) to.emitAcks(down.emitAcks);
   if (down.cancels.length > 0) to.cancels(down.cancels);
   if (down.offers.length > 0) to.offers(down.offers);
-  for (const { type, model, queuedCost } of down.preloads)
-    log.debug({ capability: type, model, queuedCost }, 'preload hint');
+  if (down.preloads.length > 0) to.preloads(down.preloads);
   if (down.control !== null) control(down.control, to, log);
 }
 

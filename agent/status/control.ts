@@ -11,8 +11,8 @@ import type { AgentSnapshot } from './snapshot.ts';
 export const CONTROL_COMMANDS = ['status', 'drain', 'stop', 'pause', 'resume'] as const;
 export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 
-/** What a command does; each answers with the state it led to. */
-export type ControlHandler = (command: ControlCommand) => AgentSnapshot;
+/** What a command does, of pause and resume with the type they are about ('' = all); each answers with the state it led to. */
+export type ControlHandler = (command: ControlCommand, type: string) => AgentSnapshot;
 
 type Answer =
   | { readonly ok: true; readonly snapshot: AgentSnapshot }
@@ -63,9 +63,14 @@ export class ControlServer {
   }
 
   #answer(line: string): Answer {
-    const command = CONTROL_COMMANDS.find((known) => known === line.trim());
+    const [word = '', type = ''] = line.trim().split(' ', 2);
+    const command = CONTROL_COMMANDS.find((known) => known === word);
     if (command === undefined) return { ok: false, error: `unknown command ${JSON.stringify(line)}` };
-    return { ok: true, snapshot: this.#handle(command) };
+    try {
+      return { ok: true, snapshot: this.#handle(command, type) };
+    } catch (error) {
+      return { ok: false, error: (error as Error).message };
+    }
   }
 }
 
@@ -73,14 +78,14 @@ export class ControlServer {
 export async function askAgent(
   path: string,
   command: ControlCommand,
-  timeoutMs = 2_000,
+  { type = '', timeoutMs = 2_000 }: { readonly type?: string; readonly timeoutMs?: number } = {},
 ): Promise<AgentSnapshot | undefined> {
   const text = await new Promise<string | undefined>((resolve) => {
     const socket = connect(path);
     let received = '';
     socket.setEncoding('utf8');
     socket.setTimeout(timeoutMs, () => socket.destroy());
-    socket.on('connect', () => socket.write(`${command}\n`));
+    socket.on('connect', () => socket.write(`${command}${type === '' ? '' : ` ${type}`}\n`));
     socket.on('data', (chunk: string) => (received += chunk));
     socket.on('error', () => resolve(undefined));
     socket.on('close', () => resolve(received === '' ? undefined : received));

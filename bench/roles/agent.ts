@@ -43,6 +43,7 @@ await serveRole(async ({ coordinator, folder, isolation, slots, recorded }: Agen
       drainTimeoutMs: 5000,
       exit: { afterIdleMs: undefined, afterJobs: undefined, afterUptimeMs: undefined },
       onCoordinatorLost: 'finish-running',
+      models: { maxBytes: 2 ** 30, minFreeBytes: 2 ** 20 },
     },
     log: createLogger({ component: 'agent', level: 'warn' }),
   });

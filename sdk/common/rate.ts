@@ -37,6 +37,27 @@ export function costPerSecond(samples: readonly Sample[]): number | undefined {
   return runMs === 0 ? undefined : (cost / runMs) * 1000;
 }
 
+/** Time per unit of cost of the smaller half of the jobs, by cost, and of the larger half, over that of all. */
+export interface Drift {
+  readonly small: number;
+  readonly large: number;
+}
+
+/** Jobs below which a drift says nothing. */
+const ENOUGH = 10;
+const NO_DRIFT: Drift = { small: 1, large: 1 };
+
+/** Both 1 where the declared cost is right, where all cost the same, and of too few jobs. Medians: single cold starts do not count. */
+export function driftOf(samples: readonly Sample[]): Drift {
+  const sorted = samples.filter(({ cost }) => cost > 0).toSorted((a, b) => a.cost - b.cost);
+  const [first, last] = [sorted[0], sorted.at(-1)];
+  if (sorted.length < ENOUGH || first === undefined || first.cost === last?.cost) return NO_DRIFT;
+  const perUnit = sorted.map((sample) => 1 / rateOf(sample));
+  const middle = Math.floor(sorted.length / 2);
+  const all = medianOf(perUnit);
+  return { small: medianOf(perUnit.slice(0, middle)) / all, large: medianOf(perUnit.slice(middle)) / all };
+}
+
 function rateOf(sample: Sample): number {
   return sample.cost / Math.max(sample.runMs, MIN_RUN_MS);
 }

@@ -4,7 +4,7 @@
  * 1. Only jobs that succeeded count: a job that fails at once says nothing about speed.
  * 2. `add` is O(1) and allocates nothing in the steady state: it is on the path of every job.
  */
-import { costPerSecond } from './rate.ts';
+import { costPerSecond, driftOf } from './rate.ts';
 import type { Sample } from './rate.ts';
 
 const WINDOW = 50;
@@ -24,6 +24,8 @@ export interface ThroughputFigure {
   readonly type: string;
   readonly costPerSecond: number;
   readonly samples: number;
+  readonly smallJobsDrift: number;
+  readonly largeJobsDrift: number;
 }
 
 export class ThroughputTally {
@@ -67,8 +69,17 @@ export class ThroughputTally {
   figures(): ThroughputFigure[] {
     const figures: ThroughputFigure[] = [];
     for (const [type, tally] of this.#types) {
-      const rate = costPerSecond(inOrder(tally));
-      if (rate !== undefined) figures.push({ type, costPerSecond: rate, samples: tally.window.length });
+      const samples = inOrder(tally);
+      const rate = costPerSecond(samples);
+      if (rate === undefined) continue;
+      const { small, large } = driftOf(samples);
+      figures.push({
+        type,
+        costPerSecond: rate,
+        samples: samples.length,
+        smallJobsDrift: small,
+        largeJobsDrift: large,
+      });
     }
     return figures;
   }

@@ -35,6 +35,8 @@ export interface ExecutorContext {
   /** An empty folder of this job's own, removed when the job ends. */
   readonly workdir: string;
   readonly artifacts: ExecutorArtifacts;
+  /** Paths of the files that `resources.models` names, by name. */
+  readonly models: Readonly<Record<string, string>>;
   readonly log: ExecutorLog;
   /** fraction 0 to 1; never goes back, and is passed on at most 4 times a second. */
   readonly progress: (fraction: number, message?: string) => void;
@@ -46,5 +48,7 @@ export interface ExecutorContext {
 
 /** What `setup`, `warmup`, `healthcheck` and `teardown` are handed. */
 export interface LifecycleContext {
+  /** Paths of the files that `resources.models` names, by name. */
+  readonly models: Readonly<Record<string, string>>;
   readonly log: ExecutorLog;
 }

@@ -10,6 +10,8 @@
  */
 import { compileCost } from '../common/cost-expression.ts';
 import type { ExecutorContext, LifecycleContext } from './context.ts';
+import { modelProblem } from './models.ts';
+import type { Model } from './models.ts';
 import { checkerFor, type Schema } from './schema.ts';
 import type { SchemaInput, SchemaOutput } from './standard-schema.ts';
 
@@ -41,6 +43,8 @@ export interface ExecutorDefinition<I extends Schema | undefined, O extends Sche
     readonly vramBytes?: number;
     /** Main memory. */
     readonly memoryBytes?: number;
+    /** Files that are fetched to the agent before the first job runs; `ctx.models` has their paths. */
+    readonly models?: readonly Model[];
   };
   /** Jobs at once on one agent. Default "auto": one per core; as many as fit on the GPUs where those are needed; 256 when inline. */
   readonly concurrency?: number | 'auto';
@@ -73,6 +77,7 @@ export interface Executor {
   readonly gpus: number;
   readonly vramBytes: number;
   readonly memoryBytes: number;
+  readonly models: readonly Model[];
   readonly concurrency: number | 'auto';
   readonly isolation: 'process' | 'inline';
   /** Number or expression as text; '' = 1. */
@@ -107,6 +112,8 @@ export function defineExecutor<
     const value = resources[name] ?? 0;
     if (!(Number.isSafeInteger(value) && value >= 0)) wrong(`resources.${name} is a whole number from 0`);
   }
+  const problem = modelProblem(resources.models ?? []);
+  if (problem !== undefined) wrong(problem);
   if (typeof cost === 'number' && !(Number.isFinite(cost) && cost >= 0))
     wrong('cost must be finite and not negative');
   const costText = cost === undefined ? '' : String(cost);
@@ -131,6 +138,7 @@ export function defineExecutor<
     gpus: resources.gpus ?? 0,
     vramBytes: resources.vramBytes ?? 0,
     memoryBytes: resources.memoryBytes ?? 0,
+    models: Object.freeze([...(resources.models ?? [])]),
     concurrency,
     isolation,
     cost: costText,

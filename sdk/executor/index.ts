@@ -13,3 +13,4 @@ export type { AbortReason, FailureOptions } from './failures.ts';
 export type { Schema } from './schema.ts';
 export type { JsonSchema } from './json-schema.ts';
 export type { StandardSchema } from './standard-schema.ts';
+export type { Model } from './models.ts';

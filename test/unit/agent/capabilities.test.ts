@@ -26,6 +26,7 @@ const executor = (type: string, changes: Partial<ExecutorDescription> = {}): Exe
   gpus: 0,
   vramBytes: 0,
   memoryBytes: 0,
+  models: [],
   description: '',
   ...changes,
 });

@@ -24,6 +24,7 @@ export function agentConfig(
     drainTimeoutMs: 60_000,
     exit: { afterIdleMs: undefined, afterJobs: undefined, afterUptimeMs: undefined },
     onCoordinatorLost: 'finish-running',
+    models: { maxBytes: 2 ** 30, minFreeBytes: 2 ** 20 },
     ...changes,
   };
 }

@@ -23,6 +23,7 @@ export const ECHO: ExecutorDescription = {
   gpus: 0,
   vramBytes: 0,
   memoryBytes: 0,
+  models: [],
   description: '',
 };
 
