@@ -73,6 +73,8 @@ export interface AgentService extends Service {
   drain(reason: string): void;
   force(reason: string): void;
   pause(paused: boolean): void;
+  /** Throws for a type it does not offer. */
+  pauseType(type: string, paused: boolean): void;
   status(): AgentSnapshot;
 }
 
@@ -140,6 +142,11 @@ class Agent implements AgentService {
 
   pause(paused: boolean): void {
     this.#pauseFor('owner', paused);
+  }
+
+  pauseType(type: string, paused: boolean): void {
+    if (this.#parts?.claims.pauseType(type, paused) !== true)
+      throw new Error(`this agent does not offer ${type}`);
   }
 
   status(): AgentSnapshot {
@@ -466,10 +473,9 @@ class Agent implements AgentService {
   }
 
   #command(command: ControlCommand, type: string): AgentSnapshot {
-    if (type !== '' && (command === 'pause' || command === 'resume')) {
-      if (this.#parts?.claims.pauseType(type, command === 'pause') !== true)
-        throw new Error(`this agent does not offer ${type}`);
-    } else if (command === 'drain') this.drain('dibs-agent drain');
+    if (type !== '' && (command === 'pause' || command === 'resume'))
+      this.pauseType(type, command === 'pause');
+    else if (command === 'drain') this.drain('dibs-agent drain');
     else if (command === 'stop') this.force('dibs-agent stop');
     else if (command !== 'status') this.pause(command === 'pause');
     return this.status();

@@ -25,6 +25,11 @@ describe('thrown values', () => {
     [new Error('vips_malloc: out of memory --- size == 48MB'), 'retryable', 'OUT_OF_MEMORY'],
     [new RangeError('Array buffer allocation failed'), 'retryable', 'OUT_OF_MEMORY'],
     [new Error('CUDA error: out of memory'), 'retryable', 'OUT_OF_MEMORY'],
+    [new Error('torch.cuda.OutOfMemoryError: tried to allocate 2 GiB'), 'retryable', 'OUT_OF_MEMORY'],
+    [new Error('CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate'), 'retryable', 'OUT_OF_MEMORY'],
+    [new Error('hipErrorOutOfMemory'), 'retryable', 'OUT_OF_MEMORY'],
+    [new Error('MemoryError'), 'retryable', 'OUT_OF_MEMORY'],
+    [new Error('the MemoryErrorless one'), 'retryable', 'EXECUTOR_ERROR'],
   ])('%s', (thrown, verdict, reason) => expect(failedByThrow(thrown)).toMatchObject({ verdict, reason }));
 
   it('of another copy of the package are recognised', () => {

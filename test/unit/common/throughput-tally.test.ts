@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { costPerSecond } from '../../../sdk/common/rate.ts';
+import { costPerSecond, driftOf } from '../../../sdk/common/rate.ts';
 import { ThroughputTally } from '../../../sdk/common/throughput-tally.ts';
 
 const steady = (count: number, cost: number, runMs: number): { cost: number; runMs: number }[] =>
@@ -46,8 +46,8 @@ describe('the tally', () => {
     for (let index = 0; index < 50; index += 1) tally.add('a', 1, 500);
     expect(tally.add('b', 3, 1000)).toBe(1);
     expect(tally.figures()).toEqual([
-      { type: 'a', costPerSecond: expect.closeTo(2), samples: 50 },
-      { type: 'b', costPerSecond: expect.closeTo(3), samples: 1 },
+      { type: 'a', costPerSecond: expect.closeTo(2), samples: 50, smallJobsDrift: 1, largeJobsDrift: 1 },
+      { type: 'b', costPerSecond: expect.closeTo(3), samples: 1, smallJobsDrift: 1, largeJobsDrift: 1 },
     ]);
   });
 
@@ -58,5 +58,35 @@ describe('the tally', () => {
     expect(tally.meanRunMs('a')).toBe(100);
     for (let index = 0; index < 200; index += 1) tally.add('a', 1, 10);
     expect(tally.meanRunMs('a')).toBeCloseTo(10, 2);
+  });
+});
+
+describe('drift of the declared cost', () => {
+  const jobs = (count: number, msOf: (cost: number) => number) =>
+    Array.from({ length: count }, (_, index) => ({ cost: 1 + index, runMs: msOf(1 + index) }));
+
+  it('is none where time follows cost, where all cost the same, and of too few jobs', () => {
+    const none = { small: 1, large: 1 };
+    expect(driftOf(jobs(20, (cost) => cost * 100))).toEqual({
+      small: expect.closeTo(1),
+      large: expect.closeTo(1),
+    });
+    expect(driftOf(Array.from({ length: 20 }, (_, i) => ({ cost: 2, runMs: i + 1 })))).toEqual(none);
+    expect(driftOf(jobs(9, () => 5))).toEqual(none);
+    expect(driftOf([])).toEqual(none);
+  });
+
+  it('shows that every job takes the same time whatever its cost', () => {
+    const { small, large } = driftOf(jobs(20, () => 100));
+    expect(small).toBeGreaterThan(1.5);
+    expect(large).toBeLessThan(0.8);
+  });
+
+  it('shows that large jobs take more than they say, and single cold starts do not count', () => {
+    const samples = jobs(20, (cost) => cost * cost);
+    samples[3] = { cost: 4, runMs: 1e6 };
+    const { small, large } = driftOf(samples);
+    expect(small).toBeLessThan(0.7);
+    expect(large).toBeGreaterThan(1.3);
   });
 });
