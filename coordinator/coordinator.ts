@@ -76,6 +76,8 @@ import { Shell } from './workflow/shell.ts';
 const DEFAULT_NAMESPACE = 'dibs';
 /** Time calls under way get when the coordinator stops, milliseconds. */
 const STOP_GRACE_MS = 2000;
+/** Redis that takes longer to answer counts as down for who asks over HTTP, milliseconds. */
+const PING_MS = 2000;
 /** Time agents get to go elsewhere by themselves, milliseconds. */
 const LEAVE_GRACE_MS = 500;
 /** Pause between two looks at which models agents should fetch, milliseconds. */
@@ -97,6 +99,7 @@ export interface Coordinator extends Service {
 export function createCoordinator(config: CoordinatorConfig): Coordinator {
   const { host } = listenAddress(config);
   assertListenAllowed(host, config.tokens?.[0]);
+  if (config.http !== undefined) assertListenAllowed(config.http.host, config.tokens?.[0]);
   return new RunningCoordinator(config);
 }
 
@@ -458,12 +461,16 @@ class RunningCoordinator implements Coordinator {
     const address = listenAddress(this.#config);
     const port = await server.listen(address);
     this.address = `${address.host}:${port}`;
-    const isRedisUp = (): Promise<boolean> =>
-      redis.ping().then(
+    this.#undo.push(() => server.stop(STOP_GRACE_MS));
+    let draining = false;
+    const isRedisUp = (): Promise<boolean> => {
+      const up = redis.ping().then(
         () => true,
         () => false,
       );
-    const http = await this.#serveHttp({
+      return Promise.race([up, sleep(systemClock, PING_MS).then(() => false)]);
+    };
+    await this.#serveHttp({
       metrics: new Scrape({
         counters,
         queues: () => queues.list(),
@@ -474,13 +481,14 @@ class RunningCoordinator implements Coordinator {
             held: fleet.memberOf(record.id)?.held ?? record.held,
           })),
         isRedisUp,
+        settle: () => samples.settle(),
         watchStreams: () => news.size + board.listening + queues.listening,
         now,
         monotonic,
         onError,
       }),
       notReady: async () => {
-        if (leaving.signal.aborted) return 'leaving';
+        if (draining) return 'leaving';
         return (await isRedisUp()) ? undefined : 'Redis does not answer';
       },
       mayRead: tokenChecker(tokens, tenants),
@@ -488,10 +496,9 @@ class RunningCoordinator implements Coordinator {
     });
     for (const loop of loops) await loop.start();
     this.#undo.push(
-      () => http?.stop(),
-      () => server.stop(STOP_GRACE_MS),
       () => Promise.all(loops.map((loop) => loop.stop())).then(() => {}),
       async () => {
+        draining = true;
         for (const claimer of claimers) claimer.stop();
         greeter.drain();
         await until(() => fleet.size === 0, LEAVE_GRACE_MS);
@@ -503,13 +510,13 @@ class RunningCoordinator implements Coordinator {
     log.info(this.httpAddress === '' ? about : { ...about, http: this.httpAddress }, 'serving');
   }
 
-  async #serveHttp(parts: HttpParts): Promise<HttpServer | undefined> {
-    const { http, tokens } = this.#config;
-    if (http === undefined) return undefined;
-    assertListenAllowed(http.host, tokens?.[0]);
+  async #serveHttp(parts: HttpParts): Promise<void> {
+    const { http } = this.#config;
+    if (http === undefined) return;
     const server = new HttpServer(parts);
-    this.httpAddress = `${http.host}:${await server.listen(http)}`;
-    return server;
+    const host = http.host.includes(':') ? `[${http.host}]` : http.host;
+    this.httpAddress = `${host}:${await server.listen(http)}`;
+    this.#undo.push(() => server.stop());
   }
 }
 

@@ -36,17 +36,19 @@ export class HttpServer {
   /** The port it listens on. */
   listen({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        const taken = error.code === 'EADDRINUSE';
+      const refuse = (error: NodeJS.ErrnoException): void => {
+        const why = error.code === 'EADDRINUSE' ? 'is taken' : `cannot be listened on (${error.code})`;
         reject(
-          taken
-            ? new ConfigError([
-                `http-listen: ${host}:${port} is taken; give another address, port 0 for a free one, or "off".`,
-              ])
-            : error,
+          new ConfigError([
+            `http-listen: ${host}:${port} ${why}; give another address, port 0 for a free one, or "off".`,
+          ]),
         );
+      };
+      this.#server.once('error', refuse);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', refuse).on('error', this.#parts.onError);
+        resolve((this.#server.address() as AddressInfo).port);
       });
-      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
     });
   }
 

@@ -3,11 +3,11 @@
  *
  * Invariants:
  * 1. Counting is an addition to a number that is at hand: nothing here waits, and nothing names a job.
- * 2. Labels are few: stable reasons, states, step types up to MAX_SERIES.
+ * 2. Labels are few: stable reasons, states, step types up to MAX_HISTOGRAMS.
  */
 import { ERRORS } from '../../sdk/common/errors.ts';
 import { OUTCOME_REASONS } from '../../sdk/common/outcomes.ts';
-import { Histogram, OTHER, Series } from './histogram.ts';
+import { Histogram, MAX_HISTOGRAMS, OTHER, Series } from './histogram.ts';
 
 interface Count {
   value: number;
@@ -15,6 +15,7 @@ interface Count {
 
 const SEPARATOR = '\0';
 const counts = (): Series<Count> => new Series(() => ({ value: 0 }));
+const histograms = (): Series<Histogram> => new Series(() => new Histogram(), MAX_HISTOGRAMS);
 
 export class Counters {
   jobsSubmitted = 0;
@@ -25,10 +26,10 @@ export class Counters {
   readonly claims = counts();
   readonly skipped = counts();
   /** By step type, seconds. */
-  readonly waits = new Series(() => new Histogram());
-  readonly runs = new Series(() => new Histogram());
+  readonly waits = histograms();
+  readonly runs = histograms();
   /** By script, seconds. */
-  readonly commands = new Series(() => new Histogram());
+  readonly commands = histograms();
 
   /** Jobs an agent ended. */
   jobFinished(outcome: string, reason: string): void {

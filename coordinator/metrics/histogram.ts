@@ -39,9 +39,11 @@ export class Histogram {
   }
 }
 
-/** Series of one metric; what comes after MAX_SERIES is counted as "other". */
+/** Series of one metric, "other" among them, which stands for all that would be more. */
 export const MAX_SERIES = 1000;
 export const OTHER = 'other';
+/** Histograms by label: each is a series for every bound, one for +Inf, a sum and a count. */
+export const MAX_HISTOGRAMS = Math.floor(MAX_SERIES / (DURATION_BOUNDS.length + 3));
 
 /** A value for each label, made when first asked for. */
 export class Series<T> {
@@ -57,7 +59,7 @@ export class Series<T> {
   of(label: string): T {
     let value = this.#known.get(label);
     if (value !== undefined) return value;
-    if (this.#known.size >= this.#most && label !== OTHER) return this.of(OTHER);
+    if (this.#known.size >= this.#most - 1 && label !== OTHER) return this.of(OTHER);
     value = this.#make();
     this.#known.set(label, value);
     return value;

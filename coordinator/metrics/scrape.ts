@@ -5,6 +5,7 @@
  * 1. Gauges are made at the scrape, so the series of an agent that is gone or of a queue that nobody knows vanish with it.
  * 2. Scrapes within MAX_AGE_MS share one reading, however many scrape.
  * 3. What is said of the whole fleet says so: of several coordinators one is enough for it.
+ * 4. No metric has more than MAX_SERIES series (fold.ts, histogram.ts).
  */
 import { Registry } from 'prom-client';
 import { AgentState } from '../../proto/gen/index.ts';
@@ -12,20 +13,14 @@ import type { AgentRecord } from '../agents/fleet.ts';
 import type { QueueNews } from '../forecast/queue-board.ts';
 import { finishedLabels } from './counters.ts';
 import type { Counters } from './counters.ts';
-import { MAX_SERIES } from './histogram.ts';
+import { folded } from './fold.ts';
+import type { Value } from './fold.ts';
 import type { Histogram, Series } from './histogram.ts';
 
 const MAX_AGE_MS = 1000;
 
-type Labels = Readonly<Record<string, string | number>>;
-
-interface Value {
-  readonly labels: Labels;
-  readonly value: number;
-  readonly metricName?: string;
-}
-
 type Kind = 'counter' | 'gauge' | 'histogram';
+type Fold = (one: number, other: number) => number;
 
 export interface ScrapeOptions {
   readonly counters: Counters;
@@ -33,6 +28,8 @@ export interface ScrapeOptions {
   /** Agents of the whole fleet, those lately lost included, with the state others see. */
   readonly agents: () => Promise<readonly AgentRecord[]>;
   readonly isRedisUp: () => Promise<boolean>;
+  /** Makes what was counted of jobs complete; never rejects. */
+  readonly settle: () => Promise<void>;
   /** Streams that watch something here. */
   readonly watchStreams: () => number;
   /** Milliseconds since the epoch. */
@@ -108,22 +105,20 @@ export class Scrape {
   }
 
   #ofFleet(): void {
-    const queue = (name: string, help: string, values: (queue: QueueNews) => readonly Value[]): void =>
+    const queue = (name: string, help: string, fold: Fold, values: (queue: QueueNews) => Value[]): void =>
       this.#add(name, 'gauge', `${help} ${FLEET}`, async () =>
-        (await this.#read()).queues.slice(0, MAX_SERIES).flatMap(values),
+        folded((await this.#read()).queues.flatMap(values), fold),
       );
-    queue('dibs_queue_jobs', 'Jobs of a capability queue.', ({ name, waiting, running }) => [
+    queue('dibs_queue_jobs', 'Jobs of a capability queue.', add, ({ name, waiting, running }) => [
       { labels: { capability: name, state: 'waiting' }, value: waiting },
       { labels: { capability: name, state: 'running' }, value: running },
     ]);
-    queue('dibs_queue_oldest_wait_seconds', 'Age of the job at the front.', ({ name, oldestWaitMs }) => [
-      { labels: { capability: name }, value: oldestWaitMs / 1000 },
+    queue('dibs_queue_oldest_wait_seconds', 'Age of the job at the front.', Math.max, (of) => [
+      { labels: { capability: of.name }, value: of.oldestWaitMs / 1000 },
     ]);
-    queue(
-      'dibs_queue_eligible_agents',
-      'Connected agents that can run its jobs.',
-      ({ name, eligibleAgents }) => [{ labels: { capability: name }, value: eligibleAgents }],
-    );
+    queue('dibs_queue_eligible_agents', 'Connected agents that can run its jobs.', Math.min, (of) => [
+      { labels: { capability: of.name }, value: of.eligibleAgents },
+    ]);
     this.#add(
       'dibs_jobs_unrunnable',
       'gauge',
@@ -154,16 +149,17 @@ export class Scrape {
         { labels: { state: 'free' }, value: free },
       ];
     });
-    const agent = (name: string, help: string, values: (agent: AgentRecord) => readonly Value[]): void =>
+    const agent = (name: string, help: string, fold: Fold, values: (agent: AgentRecord) => Value[]): void =>
       this.#add(name, 'gauge', `${help} ${FLEET}`, async () =>
-        (await this.#living()).slice(0, MAX_SERIES).flatMap(values),
+        folded((await this.#living()).flatMap(values), fold),
       );
-    agent('dibs_agent_heartbeat_age_seconds', 'Time since an agent was heard.', ({ id, heartbeatAtMs }) => [
-      { labels: { agent: id }, value: Math.max(0, this.#options.now() - heartbeatAtMs) / 1000 },
+    agent('dibs_agent_heartbeat_age_seconds', 'Time since an agent was heard.', Math.max, (of) => [
+      { labels: { agent: of.id }, value: Math.max(0, this.#options.now() - of.heartbeatAtMs) / 1000 },
     ]);
     agent(
       'dibs_agent_throughput_cost_per_second',
       'Cost a second of one running job.',
+      Math.max,
       ({ id, throughput }) =>
         throughput.map(({ type, costPerSecond }) => ({ labels: { agent: id, type }, value: costPerSecond })),
     );
@@ -186,11 +182,11 @@ export class Scrape {
   }
 
   async #look(at: number): Promise<Reading> {
-    const { queues, agents, isRedisUp, onError } = this.#options;
+    const { queues, agents, isRedisUp, settle, onError } = this.#options;
     const up = await isRedisUp();
     if (!up) return { at, up, queues: [], agents: [] };
     try {
-      const [allQueues, allAgents] = await Promise.all([queues(), agents()]);
+      const [allQueues, allAgents] = await Promise.all([queues(), agents(), settle()]);
       return { at, up, queues: allQueues, agents: allAgents };
     } catch (error) {
       onError(error);
@@ -199,11 +195,10 @@ export class Scrape {
   }
 
   #histogram(name: string, help: string, label: string, series: Series<Histogram>): void {
-    this.#add(name, 'histogram', `${help} ${OWN}`, () =>
-      Promise.resolve(
-        [...series.entries()].flatMap(([key, histogram]) => valuesOf(name, { [label]: key }, histogram)),
-      ),
-    );
+    this.#add(name, 'histogram', `${help} ${OWN}`, async () => {
+      await this.#read();
+      return [...series.entries()].flatMap(([key, of]) => valuesOf(name, { [label]: key }, of));
+    });
   }
 
   #add(name: string, type: Kind, help: string, read: () => Promise<readonly Value[]>): void {
@@ -221,6 +216,8 @@ const STATES: Readonly<Record<number, string>> = {
   [AgentState.AGENT_STATE_CANARY]: 'canary',
 };
 
+const add: Fold = (one, other) => one + other;
+
 function one(value: number): Value {
   return { labels: {}, value };
 }
@@ -229,7 +226,7 @@ function labelled(series: Series<{ readonly value: number }>, label: string): Va
   return [...series.entries()].map(([key, { value }]) => ({ labels: { [label]: key }, value }));
 }
 
-function valuesOf(name: string, labels: Labels, histogram: Histogram): Value[] {
+function valuesOf(name: string, labels: Value['labels'], histogram: Histogram): Value[] {
   const counts = histogram.cumulative();
   return [
     ...counts.map((value, index) => ({

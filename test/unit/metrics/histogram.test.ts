@@ -14,7 +14,7 @@ test('a value counts at the first bound it does not exceed, and at all behind it
 });
 
 test('labels beyond the most are counted together', () => {
-  const series = new Series(() => ({ value: 0 }), 2);
+  const series = new Series(() => ({ value: 0 }), 3);
   for (const label of ['a', 'b', 'c', 'd', 'a']) series.of(label).value++;
   expect([...series.entries()].map(([label, { value }]) => [label, value])).toEqual([
     ['a', 2],
