@@ -15,7 +15,7 @@ import { describeTarget, parseRedisTarget } from '../../runtime/redis/target.ts'
 import { print } from '../io.ts';
 import type { Io } from '../io.ts';
 import { paint } from '../output/paint.ts';
-import { dataDirOf, loadCoordinatorSettings } from './settings.ts';
+import { dataDirOf, httpOf, loadCoordinatorSettings } from './settings.ts';
 
 const REDIS_TIMEOUT_MS = 5_000;
 
@@ -27,6 +27,7 @@ export async function checkCoordinator(io: Io, flags: Readonly<Record<string, un
   const checks: readonly (readonly [string, () => Promise<string>])[] = [
     ['configuration', async () => 'every setting is valid'],
     ['listen', () => checkListen(host, port, values.token)],
+    ['http-listen', () => checkHttp(httpOf(values.httpListen, port).http, values.token)],
     ['data', () => checkFolder(dataDir)],
     [
       'redis',
@@ -48,7 +49,12 @@ export async function checkCoordinator(io: Io, flags: Readonly<Record<string, un
 }
 
 /** What it would listen on. Throws where it may not, or where the port is taken. */
-export async function checkListen(host: string, port: number, token: string | undefined): Promise<string> {
+export async function checkListen(
+  host: string,
+  port: number,
+  token: string | undefined,
+  flag = '--listen',
+): Promise<string> {
   assertListenAllowed(host, token);
   const server = createServer();
   const bound = Promise.withResolvers<void>();
@@ -58,11 +64,19 @@ export async function checkListen(host: string, port: number, token: string | un
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
     throw taken
-      ? new Error(`port ${port} is in use; stop what listens there or choose another with --listen`)
+      ? new Error(`port ${port} is in use; stop what listens there or choose another with ${flag}`)
       : error;
   }
   server.close();
   return `${host === '' ? 'all addresses' : host}, port ${port === 0 ? '(a free one)' : port}, ${token === undefined ? 'no token needed' : 'token needed'}`;
+}
+
+async function checkHttp(
+  http: { readonly host: string; readonly port: number } | undefined,
+  token: string | undefined,
+): Promise<string> {
+  if (http === undefined) return 'off: no metrics';
+  return checkListen(http.host, http.port, token, '--http-listen');
 }
 
 /** Makes nothing: what is there already must allow it. */

@@ -124,7 +124,7 @@ export function coordinatorConfig(
   };
 }
 
-function httpOf(
+export function httpOf(
   told: Config<CoordinatorSettings>['values']['httpListen'],
   grpcPort: number,
 ): Pick<CoordinatorConfig, 'http'> {

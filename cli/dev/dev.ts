@@ -17,7 +17,7 @@ import { onStopSignals } from '../../runtime/signals.ts';
 import { createClient, DEFAULT_ADDRESS } from '../../sdk/client/index.ts';
 import { checkListen } from '../coordinator/check.ts';
 import { durabilitySettings } from '../coordinator/durability-settings.ts';
-import { loadCoordinatorSettings } from '../coordinator/settings.ts';
+import { coordinatorSettings, loadCoordinatorSettings } from '../coordinator/settings.ts';
 import { timeSettings } from '../coordinator/time-settings.ts';
 import { QuietError, UsageError } from '../failure.ts';
 import { InterruptedError, print, say } from '../io.ts';
@@ -37,7 +37,9 @@ interface Flags {
 }
 
 /** Settings of the coordinator that are taken here as well. */
-const passedOn = { ...durabilitySettings, ...timeSettings };
+const passedOn = { httpListen: coordinatorSettings.httpListen, ...durabilitySettings, ...timeSettings };
+/** Whatever else runs on this machine, this starts. */
+const FREE_PORT = '127.0.0.1:0';
 
 export function devCommand(io: Io): Command {
   const command = new Command('dev')
@@ -66,6 +68,7 @@ function coordinatorPart(
     return value === undefined ? [] : [[name, value] as const];
   });
   const { values } = loadCoordinatorSettings(Object.fromEntries(given), env);
+  if (values.httpListen === 'auto') given.push(['httpListen', FREE_PORT]);
   return {
     coordinatorFlags: given.flatMap(([name, value]) => [`--${kebab(name)}`, value]),
     durability: values.durability,

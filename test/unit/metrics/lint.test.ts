@@ -59,6 +59,19 @@ test.each<[string, string, RegExp]>([
   ['buckets that fall', GOOD.replace('le="1"} 2', 'le="1"} 9'), /not cumulative/],
   ['a +Inf that is not the count', GOOD.replace('_count 3', '_count 4'), /not its _count/],
   ['no line feed at the end', GOOD.trimEnd(), /line feed/],
+  ['a second type', `# TYPE dibs_a gauge\n${gauge('dibs_a', 'dibs_a 1')}`, /second TYPE/],
+  ['a type behind its samples', '# HELP dibs_a x\ndibs_a 1\n# TYPE dibs_a gauge\n', /after its samples/],
+  ['a name that is none', '# HELP dibs_a x\n# TYPE dibs_a gauge\ndibs-a 1\n', /no name of a metric/],
+  ['a label that is none', gauge('dibs_a', 'dibs_a{1b="1"} 1'), /labels cannot be read/],
+  ['labels that do not end', gauge('dibs_a', 'dibs_a{b="1"'), /labels/],
+  ['a reserved label', gauge('dibs_a', 'dibs_a{__b="1"} 1'), /reserved label/],
+  ['capital letters', gauge('dibs_A', 'dibs_A 1'), /capital letters/],
+  ['an id of a workflow', gauge('dibs_a', 'dibs_a{b="wf_000ade1a064448f1"} 1'), /has an id/],
+  [
+    'buckets out of order',
+    GOOD.replace('_bucket{le="1"} 2', '_bucket{le="5"} 2\ndibs_wait_seconds_bucket{le="1"} 2'),
+    /not in order/,
+  ],
 ])('%s', (_, text, problem) => {
   expect(lint(text).join('\n')).toMatch(problem);
 });
