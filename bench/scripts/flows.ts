@@ -113,6 +113,7 @@ export class Flows {
           inRun: count > 1,
           cost: 0,
           progressAt: 0,
+          preparedAt: 0,
         };
         items.push(this.#completion(job, outputJson()));
       }

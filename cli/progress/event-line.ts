@@ -12,6 +12,7 @@ export function eventLine(event: WatchEvent): string {
   if (jobId !== null) parts.push(`job=${safe(jobId)}`);
   if (agentId !== null) parts.push(`agent=${safe(agentId)}`);
   if (type === 'job.progress') parts.push(`progress=${progressOf(data)}`);
+  if (type === 'job.preparing') parts.push(fileOf(data));
   if (reason !== null) parts.push(`${reason}: ${safe(message ?? '')}`);
   return parts.join('  ').trimEnd();
 }
@@ -19,4 +20,12 @@ export function eventLine(event: WatchEvent): string {
 function progressOf(data: unknown): string {
   const progress = (data as { progress?: unknown } | null)?.progress;
   return typeof progress === 'number' ? `${Math.round(progress * 100)}%` : '?';
+}
+
+function fileOf(data: unknown): string {
+  const { model, bytesDone = 0, bytesTotal = 0, etaMs = 0 } = (data ?? {}) as Record<string, number | string>;
+  const share =
+    Number(bytesTotal) > 0 ? ` ${Math.floor((100 * Number(bytesDone)) / Number(bytesTotal))}%` : '';
+  const left = Number(etaMs) > 0 ? `, ${Math.ceil(Number(etaMs) / 1000)} s left` : '';
+  return `model=${safe(String(model ?? '?'))}${share}${left}`;
 }

@@ -24,4 +24,6 @@ export interface HeldJob {
   readonly inRun: boolean;
   /** Server's time of the last progress that was stored, milliseconds; 0 = none. */
   progressAt: number;
+  /** The same of what is fetched for it. */
+  preparedAt: number;
 }

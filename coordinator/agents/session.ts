@@ -24,6 +24,7 @@ import { DibsError } from '../../sdk/common/errors.ts';
 import type { Problem } from '../../sdk/common/errors.ts';
 import { State, isTerminal } from '../../sdk/common/states.ts';
 import { ThroughputTally } from '../../sdk/common/throughput-tally.ts';
+import { NOT_STARTED, PREPARED } from '../queue/items.ts';
 import type { AcceptReply, Told } from '../queue/items.ts';
 import { cellIndexOf, jobId, parseJobId } from '../queue/keys.ts';
 import type { Cell } from '../queue/keys.ts';
@@ -43,10 +44,14 @@ import { checkAdvertisement, checkCondition } from './profiles.ts';
 
 /** Reported progress is stored at most this often per job, milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000;
+/** What is fetched for a job is stored at most this often, milliseconds. */
+const PREPARING_INTERVAL_MS = 5000;
 /** Ended jobs from which a throughput is learnt. */
 const MIN_SAMPLES = 3;
 /** Further jobs one batch may ask for. */
 const MAX_EMITTED = 1000;
+/** Length of a model's name. */
+const MAX_MODEL_NAME = 200;
 /** Length of the reason of a release. */
 const MAX_REASON = 100;
 
@@ -188,7 +193,7 @@ export class Session implements Claimant {
         const job = this.#find(id, token);
         // That it runs may not have been stored: said again, a start changes nothing.
         const runs = state === State.processing;
-        const reply = job === undefined ? 'lost' : await this.#accept(job, runs ? 0 : -1);
+        const reply = job === undefined ? 'lost' : await this.#accept(job, runs ? 0 : NOT_STARTED);
         if (reply === 'ok' && job !== undefined) {
           this.#held.set(id, job);
           this.#heardAt.set(id, this.#options.now());
@@ -214,7 +219,20 @@ export class Session implements Claimant {
     const onTrial = this.#options.isOnTrial();
     const { agentId } = this;
     const { cost, inRun } = job;
-    this.#held.set(id, { ref, token, agentId, onTrial, wid, step, plan, cost, view, inRun, progressAt: 0 });
+    this.#held.set(id, {
+      ref,
+      token,
+      agentId,
+      onTrial,
+      wid,
+      step,
+      plan,
+      cost,
+      view,
+      inRun,
+      progressAt: 0,
+      preparedAt: 0,
+    });
     this.#heardAt.set(id, this.#options.now());
     this.#options.outbox.offer({
       jobId: id,
@@ -237,8 +255,9 @@ export class Session implements Claimant {
     if (answers(message)) this.credit.heard();
     this.#each(message.emitted, (asked) => this.#emit(asked));
     this.#each(message.completed, (said) => this.#completed(said));
-    this.#each(message.accepted, ({ jobId: id, token }) => this.#took(id, token, -1));
+    this.#each(message.accepted, ({ jobId: id, token }) => this.#took(id, token, NOT_STARTED));
     this.#each(message.started, ({ jobId: id, token, ageMs }) => this.#took(id, token, Math.max(0, -ageMs)));
+    this.#each(message.preparing, (said) => this.#preparing(said));
     this.#each(message.progress, ({ jobId: id, token, fraction, message: text }) =>
       this.#progress(id, token, fraction, text),
     );
@@ -345,6 +364,7 @@ export class Session implements Claimant {
       view: undefined,
       inRun: false,
       progressAt: 0,
+      preparedAt: 0,
     };
   }
 
@@ -384,7 +404,7 @@ export class Session implements Claimant {
   #live(id: string, token: string, ended: boolean): void {
     const job = this.#word(id, token);
     if (job === undefined) return;
-    this.#accept(job, -1).then((reply) => {
+    this.#accept(job, NOT_STARTED).then((reply) => {
       if (reply !== 'done' || !ended) this.#answer(reply, id, token);
     }, this.#options.onError);
   }
@@ -397,7 +417,7 @@ export class Session implements Claimant {
     return job;
   }
 
-  /** `startedAgeMs` -1 = it has not begun. The time an attempt may take stands in the plan. */
+  /** The time an attempt may take stands in the plan. */
   async #accept(job: HeldJob, startedAgeMs: number): Promise<AcceptReply> {
     const { store, planOf } = this.#options;
     const plan = job.plan ?? (startedAgeMs < 0 ? undefined : await planOf(job.wid));
@@ -413,6 +433,18 @@ export class Session implements Claimant {
     job.progressAt = now;
     this.#options.store
       .progress(job.wid, [job.ref, token, Math.min(1, fraction), text.slice(0, 200)])
+      .then((reply) => this.#answer(reply, id, token), this.#options.onError);
+  }
+
+  #preparing({ jobId: id, token, ...file }: AgentMessage__Output['preparing'][number]): void {
+    const job = this.#word(id, token);
+    if (job === undefined) return;
+    const now = this.#options.now();
+    if (now - job.preparedAt < PREPARING_INTERVAL_MS) return;
+    job.preparedAt = now;
+    const note = JSON.stringify({ ...file, model: file.model.slice(0, MAX_MODEL_NAME) });
+    this.#options.store
+      .accept(job.wid, [job.ref, token, PREPARED, 0, note])
       .then((reply) => this.#answer(reply, id, token), this.#options.onError);
   }
 
@@ -473,8 +505,10 @@ export class Session implements Claimant {
 /** Whether it says something about jobs or credits; a heartbeat comes whatever the rest of the agent does. */
 function answers(message: AgentMessage__Output): boolean {
   if (message.credits) return true;
-  const { accepted, started, progress, completed, released, emitted } = message;
-  return [accepted, started, progress, completed, released, emitted].some((list) => list.length > 0);
+  const { accepted, started, preparing, progress, completed, released, emitted } = message;
+  return [accepted, started, preparing, progress, completed, released, emitted].some(
+    (list) => list.length > 0,
+  );
 }
 
 /** Why these cannot be inputs of jobs; undefined when they can. */

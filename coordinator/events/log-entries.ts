@@ -24,7 +24,7 @@ export interface LoggedEvent {
   readonly agent: string;
   readonly reason: string;
   readonly message: string;
-  /** job.progress: the fraction; job.stalled: JSON text of the diagnosis. */
+  /** job.progress: the fraction; job.stalled: JSON text of the diagnosis; job.preparing: JSON text of the file. */
   readonly data: unknown;
 }
 

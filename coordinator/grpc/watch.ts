@@ -109,7 +109,8 @@ async function dataOf(event: LoggedEvent, loaded: LoadedWorkflow, reader: Reader
       ...(event.message === '' ? {} : { message: event.message }),
     });
   }
-  if (event.type === 'job.stalled') return typeof event.data === 'string' ? event.data : '';
+  if (event.type === 'job.stalled' || event.type === 'job.preparing')
+    return typeof event.data === 'string' ? event.data : '';
   if (event.type === 'step.succeeded') {
     const output = await reader.output(loaded, event.step);
     return output.length > MAX_EVENT_OUTPUT ? '{"outputOmitted":true}' : `{"output":${output}}`;

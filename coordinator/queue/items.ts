@@ -83,8 +83,11 @@ export type DecideItem = [string, number, number, Change, number[]];
 /** [ok | conflict | gone, facts left 0|1, workflow state] */
 export type DecideReply = ['ok' | 'conflict' | 'gone', number, number];
 
-/** [ref, token, start age ms or -1, attempt timeout ms] */
-export type AcceptItem = [string, string, number, number];
+/** [ref, token, start age ms or NOT_STARTED or PREPARED, attempt timeout ms, what is prepared as JSON text] */
+export type AcceptItem = [string, string, number, number, string?];
+/** Start ages of jobs that have not begun. */
+export const NOT_STARTED = -1;
+export const PREPARED = -2;
 export type AcceptReply = 'ok' | 'done' | 'lost';
 export type EmitReply = AcceptReply | 'wait';
 

@@ -95,7 +95,7 @@ export const JOB_FIELDS = [
   ['input', 'I4s'], // JSON text; '' = what the plan tells
   ['output', 'I4s'], // JSON text
   ['reason', 'I4s'],
-  ['message', 'I4s'],
+  ['message', 'I4s'], // while it is prepared: JSON text of the file
   ['agents', 'I4s'], // agents that lost it by a stall, or failed what it replaces; with commas
   ['blocked', 'I4s'], // why its content was blocked
   // '' or msgpack list of the claims before the live or last one, newest last, each

@@ -37,7 +37,7 @@ export async function jobMessages(
     return {
       id: jobId(ref),
       state: job.state as State__Output,
-      outcome: { reason: job.reason, message: job.message },
+      outcome: job.reason === '' ? null : { reason: job.reason, message: job.message },
       agentId: job.agent,
       cost: job.cost,
       progress: fraction,

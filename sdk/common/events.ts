@@ -32,6 +32,7 @@ export const EVENT_TYPES = [
   'job.stalled',
   'job.recovered',
   'job.replaced',
+  'job.preparing',
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];

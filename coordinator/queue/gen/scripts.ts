@@ -22,7 +22,7 @@ import type {
 } from '../items.ts';
 
 export interface Scripts {
-  /** agents take offers into their local queues, say that jobs began, and name what they still hold. */
+  /** agents take offers into their local queues, say that jobs are prepared or began, and name what they still hold. */
   accept: { args: [tag: string, origin: string, leaseMs: number, items: AcceptItem[]]; returns: AcceptReply[] };
   /** agents race for jobs; each ask takes one job in turn until all are filled or nothing is left. */
   claim: { args: [tag: string, origin: string, claim: number, random: string, offerMs: number, register: number, asks: ClaimAsk[], avoidMs: number, caps?: Caps]; returns: unknown[] };

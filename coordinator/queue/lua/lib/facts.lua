@@ -37,6 +37,7 @@ local function mark_started(rec, at)
   if j[J.state] == ST.processing then return end
   j[J.state] = ST.processing
   j[J.startedAt] = at
+  j[J.message] = ''
   local step, h = step_of(w, rec.s), w.h
   if h[H.state] < ST.processing then
     h[H.state] = ST.processing
@@ -114,6 +115,7 @@ local function free(rec)
   drop_lease(rec)
   j[J.token] = ''
   j[J.state] = ST.unassigned
+  j[J.message] = ''
   j[J.claimedAt] = 0
   j[J.startedAt] = 0
   j[J.progress] = -1

@@ -1,5 +1,6 @@
 /** accept, progress, release, complete, emit: what agents say, and the fence that decides whether it counts. */
 import { expect, test } from 'vitest';
+import { NOT_STARTED, PREPARED } from '../../../../coordinator/queue/items.ts';
 import { keys } from '../../../../coordinator/queue/keys.ts';
 import { State } from '../../../../sdk/common/states.ts';
 import { change, endOfAll, failure, flow, job, step, success } from '../changes.ts';
@@ -32,6 +33,30 @@ export function factCases(world: () => World): void {
     await w.accept([held.ref, held.token, -1, 0]);
     const ends = Number(await w.redis.zscore(keys.leases(w.cell), held.ref));
     expect(Math.abs(ends - LEASE_MS - Date.now())).toBeLessThan(10_000);
+  });
+
+  test('accept: what is fetched for a job is told; its attempt has not begun, and a start is not undone', async () => {
+    const w = world();
+    const wid = w.wid('a');
+    await w.submit(flow(wid));
+    const [held] = (await w.take('agent', 1, 'q')) as [Granted];
+    await w.twice(() => w.accept([held.ref, held.token, PREPARED, 0, '{"model":"m"}']));
+    expect(await w.job(held.ref)).toMatchObject({ hold: 2, state: State.preparing, startedAt: 0 });
+    expect(await w.step(wid, 0)).toMatchObject({ state: State.scheduled });
+    // Still held, as heartbeats say.
+    await w.accept([held.ref, held.token, NOT_STARTED, 0]);
+    expect(await w.job(held.ref)).toMatchObject({ state: State.preparing });
+    await w.accept([held.ref, held.token, 0, 0]);
+    await w.accept([held.ref, held.token, PREPARED, 0, '{"model":"m"}']);
+    expect(await w.job(held.ref)).toMatchObject({ state: State.processing });
+    expect((await w.story(wid)).slice(-5)).toEqual([
+      'job.claimed 0',
+      'job.preparing 0',
+      'workflow.started',
+      'step.started',
+      'job.started 0',
+    ]);
+    expect(await w.job(held.ref)).toMatchObject({ message: '' });
   });
 
   test('accept: a start is told once, and starts the attempt timer', async () => {

@@ -25,6 +25,7 @@ import type {
   Told,
   WorkflowChange,
 } from '../../../../coordinator/queue/items.ts';
+import { PREPARED } from '../../../../coordinator/queue/items.ts';
 import { RUN_JOBS } from '../../../../coordinator/queue/records.ts';
 import { EventCode } from '../../../../sdk/common/events.ts';
 import type { EventType } from '../../../../sdk/common/events.ts';
@@ -443,9 +444,14 @@ export class Model {
     return live;
   }
 
-  #accept([ref, token, age, timeoutMs]: AcceptItem): Reply {
+  #accept([ref, token, age, timeoutMs, note = '']: AcceptItem): Reply {
     return this.#ifHeld(ref, token, (job) => {
       this.#lease(job);
+      if (age === PREPARED && job.state < State.processing && job.message !== note) {
+        job.message = note;
+        job.state = State.preparing;
+        this.#say(job.work, 'job.preparing', job, State.preparing, [job.agent, '', '', note]);
+      }
       if (age < 0) return;
       this.#start(job);
       if (timeoutMs > 0) this.timers.set(`attempt|${ref}|${token}`, false);
@@ -589,6 +595,7 @@ export class Model {
   #start(job: ModelJob): void {
     if (job.state === State.processing) return;
     job.state = State.processing;
+    job.message = '';
     job.started = true;
     const { work } = job;
     const step = work.steps[job.step] as ModelStep;
@@ -621,6 +628,7 @@ export class Model {
     job.history = withClaim(job, end, reason);
     this.#drop(job);
     job.token = '';
+    job.message = '';
     job.state = State.unassigned;
     job.claimed = false;
     job.started = false;

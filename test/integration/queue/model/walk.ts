@@ -6,7 +6,9 @@
  */
 import fc from 'fast-check';
 import type { ScriptName, Scripts } from '../../../../coordinator/queue/gen/scripts.ts';
+import { NOT_STARTED, PREPARED } from '../../../../coordinator/queue/items.ts';
 import type {
+  AcceptItem,
   Change,
   ClaimAsk,
   CompleteItem,
@@ -276,9 +278,10 @@ export class Walk {
   }
 
   #accept(a: number, b: number, c: number): Promise<void> {
-    const items = [a, b].slice(0, 1 + (c % 2)).map((n): [string, string, number, number] => {
+    const items = [a, b].slice(0, 1 + (c % 2)).map((n): AcceptItem => {
       const { ref, token } = this.#holder(n);
-      return [ref, token, c % 3 === 0 ? -1 : 10, n % 2 === 0 ? LATER : 0];
+      if (c % 7 === 0) return [ref, token, PREPARED, 0, '{"model":"m"}'];
+      return [ref, token, c % 3 === 0 ? NOT_STARTED : 10, n % 2 === 0 ? LATER : 0];
     });
     return this.#remembered('accept', [this.#world.nextTag(), this.#origin(b), LEASE_MS, items]);
   }

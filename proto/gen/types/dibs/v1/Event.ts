@@ -22,7 +22,7 @@ export interface Event {
    * workflow.created, workflow.queued, workflow.started, workflow.succeeded, workflow.failed, workflow.expired,
    * workflow.canceled, step.ready, step.started, step.succeeded, step.failed, step.skipped, step.canceled,
    * step.expired, job.queued, job.claimed, job.started, job.progress, job.succeeded, job.failed, job.canceled,
-   * job.released, job.stalled, job.recovered, job.expired.
+   * job.released, job.stalled, job.recovered, job.expired, job.preparing.
    */
   'type'?: (string);
   'workflowId'?: (string);
@@ -41,6 +41,7 @@ export interface Event {
    * Further facts as JSON text: {"progress":0.5}, {"output":...}, {"state":...}; may be empty.
    * job.stalled: {"silentMs","diagnosis","cpu","memoryBytes","swapBytes","heartbeatAgeMs"} with what was last known of the
    * process: diagnosis is busy, idle, swapped or unknown; the four last figures only where something is known.
+   * job.preparing: {"model","bytesDone","bytesTotal","bytesPerSecond","etaMs"} of the file that is being fetched; every 5 s.
    */
   'dataJson'?: (string);
 }
@@ -62,7 +63,7 @@ export interface Event__Output {
    * workflow.created, workflow.queued, workflow.started, workflow.succeeded, workflow.failed, workflow.expired,
    * workflow.canceled, step.ready, step.started, step.succeeded, step.failed, step.skipped, step.canceled,
    * step.expired, job.queued, job.claimed, job.started, job.progress, job.succeeded, job.failed, job.canceled,
-   * job.released, job.stalled, job.recovered, job.expired.
+   * job.released, job.stalled, job.recovered, job.expired, job.preparing.
    */
   'type': (string);
   'workflowId': (string);
@@ -81,6 +82,7 @@ export interface Event__Output {
    * Further facts as JSON text: {"progress":0.5}, {"output":...}, {"state":...}; may be empty.
    * job.stalled: {"silentMs","diagnosis","cpu","memoryBytes","swapBytes","heartbeatAgeMs"} with what was last known of the
    * process: diagnosis is busy, idle, swapped or unknown; the four last figures only where something is known.
+   * job.preparing: {"model","bytesDone","bytesTotal","bytesPerSecond","etaMs"} of the file that is being fetched; every 5 s.
    */
   'dataJson': (string);
 }
