@@ -9,7 +9,8 @@
  * 3. Credits asked for are reserved until the claim is back.
  * 4. Of the agents asked in one call the preferred ones come first; nobody waits for an agent that was not asked, so preference
  *    starves no job.
- * 5. What an agent leaves to others (it lost that job before) makes the class dry for this agent alone.
+ * 5. What an agent may be given less of, because others do it better, is what others can run: its own classes are asked for as before.
+ * 6. What an agent leaves to others (it lost that job before) makes the class dry for this agent alone.
  */
 import type { ClaimAsk, ClaimShort, Grant } from '../queue/items.ts';
 import type { Cell } from '../queue/keys.ts';
@@ -271,7 +272,7 @@ export class Claimer {
   #askFor(
     claimant: Claimant,
     wet: readonly (readonly [type: string, names: readonly string[]])[],
-    room: number,
+    budget: number,
     tokens: Tokens | undefined,
   ): ClaimAsk | undefined {
     const { agentId, credit } = claimant;
@@ -284,21 +285,25 @@ export class Claimer {
     const left = this.#left.get(agentId);
     for (const [type, names] of wet) {
       const free = tokens?.free.get(type);
-      const limit = Math.min(credit.openOf(type), claimant.roomFor(type), free ?? Number.POSITIVE_INFINITY);
-      if (limit === 0) continue;
-      if (free !== undefined) tokens?.free.set(type, free - limit);
-      let grouped = false;
+      const most = Math.min(credit.openOf(type), free ?? Number.POSITIVE_INFINITY);
+      if (most === 0) continue;
+      const room = Math.min(most, claimant.roomFor(type));
+      let [shared, own] = [0, 0];
       for (const name of names) {
         if (left?.has(name) === true) continue;
-        if (!grouped) limits.push(limit);
-        grouped = true;
+        const isAlone = !this.#options.hasOthers(name, agentId);
+        let group: number;
+        if (isAlone && room < most) group = own ||= limits.push(most - room);
+        else if (room === 0) continue;
+        else group = shared ||= limits.push(room);
         classes.push(name);
-        groups.push(limits.length);
-        if (!this.#options.hasOthers(name, agentId)) alone.push(classes.length);
+        groups.push(group);
+        if (isAlone) alone.push(classes.length);
       }
+      if (free !== undefined && shared + own > 0) tokens?.free.set(type, free - most);
     }
     if (classes.length === 0) return undefined;
-    return [agentId, Math.min(open, MAX_PER_ASK, room), classes, groups, limits, alone];
+    return [agentId, Math.min(open, MAX_PER_ASK, budget), classes, groups, limits, alone];
   }
 
   async #claim(asked: readonly Asked[], tokens: Tokens | undefined): Promise<void> {

@@ -129,3 +129,23 @@ test('the only one that can run a type goes on as before', async () => {
   expect(only.offers).toHaveLength(24);
   expect(await client.getAgent('only')).toMatchObject({ status: 'connected', quarantine: null });
 });
+
+test('a suspect holds jobs only it can run as before', async () => {
+  const steps = [{ type: 'pinned', input: {}, requirement: { labels: { host: 'here' } } }];
+  let answer: RawAgentOptions['answer'] = () => ({ fail: 'BROKEN' });
+  const pinned = await connect({
+    id: 'pinned',
+    types: ['pinned'],
+    labels: { host: 'here' },
+    credits: 8,
+    answer: (offer) => answer(offer),
+  });
+  await connect({ id: 'elsewhere', types: ['pinned'], credits: 8, answer: () => ({ output: 1 }) });
+  await seen('pinned', 2);
+  for (let i = 0; i < 8; i++) await client.wait((await client.submit({ steps })).workflow.id);
+  const before = pinned.offers.length;
+  answer = () => undefined;
+  for (let i = 0; i < 3; i++) await client.submit({ steps });
+  await until('all three', () => pinned.offers.length === before + 3);
+  expect((await client.getAgent('pinned')).quarantine).toBeNull();
+});
